@@ -72,7 +72,7 @@ def try_command(name: str, number: str) -> None:
         except phonenumbers.NumberParseException as error:
             raise CommandFailed(gettext("%(number)s is not a telephone number.", number=number)) from error
         e164 = phonenumbers.format_number(parsed, phonenumbers.PhoneNumberFormat.E164)
-        found = read_file(_paths(name)[0]) if name != "offline" else None
+        found = _read(_paths(name)[0]) if name != "offline" else None
         if found is None:
             answer = sources.get(name).lookup(e164)
             trial = Trial(e164, answer=answer, reason=answer.reason)
@@ -137,9 +137,15 @@ def _paths(wanted: str | None) -> list[Path]:
     raise CommandFailed(gettext("The recipe %(recipe)s does not exist.", recipe=wanted))
 
 
+def _read(path: Path) -> RecipeFile:
+    """A recipe's file, or what the database keeps under that name where there is no folder."""
+    kept = next((one for one in catalogue.recipe_files() if one.path == path), None)
+    return kept if kept is not None and not path.is_file() else read_file(path)
+
+
 def _test(path: Path) -> bool:
     """Test one recipe and print the result; return whether it failed. A missing secret is not a failure."""
-    found = read_file(path)
+    found = _read(path)
     if found.recipe is None:
         for line in _why_not(found):
             echo(line)

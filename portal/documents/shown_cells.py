@@ -1,5 +1,6 @@
 """A cell's value as a spreadsheet shows it in the reader's language. Knows no page."""
 
+from collections.abc import Iterable
 from contextlib import suppress
 from datetime import datetime
 from typing import cast
@@ -53,3 +54,30 @@ def _date(moment: str) -> str:
     locale = cast(Locale, get_locale())
     day = format_skeleton("yMd", at, locale=locale)
     return day if (at.hour, at.minute, at.second) == (0, 0, 0) else f"{day} {format_time(at, 'short', locale=locale)}"
+
+
+def searched_texts(cell: Cell, code: str, languages: Iterable[str]) -> list[str]:
+    """How readers of these languages see a number or a date, for a search; empty for any other cell. Formats that need
+    a request are left out: it is called a million times for a large file."""
+    if isinstance(cell, (bool, str)) or cell is None:
+        return []
+    seen: dict[str, None] = {}
+    for name in languages:
+        locale = _LOCALES.get(name) or _LOCALES.setdefault(name, Locale(name))
+        shown = None
+        with suppress(ValueError):
+            if isinstance(cell, dict):
+                at = datetime.fromisoformat(cell.get("d", ""))
+                shown = shown_date(at, code, locale) if code and not code.startswith(SHOWN_MARK) else None
+                shown = shown or (
+                    f"{at.month}/{at.day}/{at.year}" if name == "en" else f"{at.day}/{at.month}/{at.year}"
+                )
+            else:
+                shown = shown_number(cell, code, locale) if code and not code.startswith(SHOWN_MARK) else None
+                shown = shown or (text_of(cell) if name == "en" else text_of(cell).replace(".", ","))
+        if shown:
+            seen[shown[:DISPLAY_CHARACTERS]] = None
+    return list(seen)
+
+
+_LOCALES: dict[str, Locale] = {}

@@ -146,6 +146,11 @@ class Together:
         costs = [one.cost for one in self.all if one.is_priced]
         return None if None in costs else sum(cost or 0 for cost in costs)
 
+    def at_most_of(self, numbers: int) -> int | None:
+        """The same of so many of the numbers."""
+        costs = [one.cost_of(numbers) for one in self.all if one.is_priced]
+        return None if None in costs else sum(cost or 0 for cost in costs)
+
     @property
     def stops_at(self) -> Any:
         """The monthly limit at which the file will pause before its end."""

@@ -307,3 +307,29 @@ def test_columns_are_chosen_without_javascript(portal: Gallery, cookies: dict[st
     with page.expect_download() as coming:
         page.click("[name=do][value=download]")
     assert coming.value.failure() is None
+
+
+@pytest.mark.parametrize("script", [True, False])
+def test_another_source_is_added_with_and_without_javascript(
+    portal: Gallery, cookies: dict[str, Any], tabs: Tabs, script: bool
+) -> None:
+    page = tabs.open(portal.address, java_script_enabled=script, locale="es-ES", storage_state=cookies[ALICE])
+    page.set_viewport_size({"width": NARROW, "height": 900})
+    page.goto(portal.pages["check-ready"][1])
+    part = page.locator("[data-part=source]")
+    part.locator("> summary").click()
+    page.click("#add-source")
+    expect(page.locator("[data-further]")).to_have_count(1)
+    expect(part).to_have_attribute("open", "")
+    expect(page.locator("#then-1")).to_have_value("directory")
+    page.select_option("#then-mode-1", "beside")
+    if not script:
+        part.locator("button[name=recount]").first.click()
+    expect(part.locator("> summary")).to_contain_text("y todos también en Guía de empresas")
+    assert "then_mode=beside" in page.url
+    if not script:
+        part.locator("> summary").click()
+    page.select_option("#then-1", "")
+    if not script:
+        part.locator("button[name=recount]").first.click()
+    expect(page.locator("[data-further]")).to_have_count(0)

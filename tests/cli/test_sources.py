@@ -9,7 +9,10 @@ from flask import Flask
 from flask.testing import FlaskCliRunner
 
 from portal import cli
+from portal.application import remember_recipes
+from portal.clock import utcnow
 from portal.sources import catalogue
+from portal.sources.recipe_store import RecipeStore
 from portal.sources.recipes.folder import EXAMPLES
 from tests.support.misbehaving import Misbehaving, always, misbehaving
 from tests.support.recipes import JSON, LOOPBACK, SECRETS
@@ -110,3 +113,24 @@ def test_all_commands_print_through_one_door() -> None:
     }
     raw = re.compile(r"click\.s?echo\(|\bprint\(|click\.ClickException\(")
     assert [name for name, text in texts.items() if raw.search(text)] == []
+
+
+def test_recipes_in_the_database_are_tested_and_tried_where_there_is_no_folder(
+    app: Flask, folder: Path, runner: FlaskCliRunner
+) -> None:
+    text = (folder / "mine.toml").read_text()
+    own = """[[test]]
+number = "+34612345678"
+answer = '{"status": "ok", "data": {"operator": "Orange"}}'
+expect = { operator = "Orange" }
+"""
+    (folder / "mine.toml").unlink()
+    folder.rmdir()
+    url = app.config["SQLALCHEMY_DATABASE_URI"]
+    assert RecipeStore(url).keep({"kept.toml": text + own}, (), utcnow())
+    catalogue.configure(None, folder, SECRETS, LOOPBACK)
+    remember_recipes(app)
+    done = runner.invoke(args=["source", "test", "json-test"])
+    assert done.exit_code == 0 and "kept.toml: 1 of 1 tests pass." in done.output
+    shown = runner.invoke(args=["source", "try", "json-test", "612345678"]).output
+    assert "GET" in shown and "cannot be read" not in shown

@@ -1,7 +1,6 @@
 """A waiting document is read once, becomes ready or refused, and its counts are kept."""
 
 import errno
-import sqlite3
 from collections.abc import Callable
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -30,7 +29,7 @@ from portal.documents.reader.parent import ReadingFailed, SheetFacts
 from portal.documents.storage import LocalStorage
 from tests.documents import hostile
 from tests.documents.sheets import xlsx
-from tests.support.databases import ON_SQLITE
+from tests.support.databases import change_beside
 
 LINES = [["Nombre", "Teléfono"], ["Ana", 612345678], ["Luis", "no"], ["Eva", "0034612345678"], ["Leo", "698765432"]]
 
@@ -118,7 +117,6 @@ def test_only_a_waiting_document_is_read(
     assert (found(document_id).state, found(document_id).read_attempts) == (Reading.READING, 0)
 
 
-@ON_SQLITE
 def test_reading_does_not_block_other_writers(
     app: Flask, tmp_path: Path, upload: Callable[[Path], int], storage: WatchedStorage, now: datetime
 ) -> None:
@@ -126,9 +124,8 @@ def test_reading_does_not_block_other_writers(
     wrote = []
 
     def write() -> None:
-        with sqlite3.connect(str(db.engine.url.database), timeout=0.2) as connection:
-            connection.execute("UPDATE users SET time_zone = 'Europe/Madrid'")
-            wrote.append(1)
+        change_beside("UPDATE users SET time_zone = 'Europe/Madrid'")
+        wrote.append(1)
 
     storage.meanwhile = write
     read_document(document_id, storage, ReadLimits(), now)
@@ -136,15 +133,13 @@ def test_reading_does_not_block_other_writers(
     assert found(document_id).state is Reading.READY
 
 
-@ON_SQLITE
 def test_a_second_reader_changes_nothing(
     tmp_path: Path, upload: Callable[[Path], int], storage: WatchedStorage, now: datetime
 ) -> None:
     document_id = upload(xlsx(tmp_path / "clientes.xlsx", LINES))
 
     def refuse() -> None:
-        with sqlite3.connect(str(db.engine.url.database), timeout=0.2) as connection:
-            connection.execute("UPDATE documents SET state = 'refused', problem = 'damaged'")
+        change_beside("UPDATE documents SET state = 'refused', problem = 'damaged'")
 
     storage.meanwhile = refuse
     read_document(document_id, storage, ReadLimits(), now)

@@ -136,7 +136,8 @@ def bearer_like(number: str) -> Answered:
 def ticket_api(asked: Asked) -> Answered:
     """Accepts a list, gives a ticket, and answers at the second look."""
     if asked.path == "/bulk":
-        return Answered({"bulkId": "-".join(["b77"] + [one["to"] for one in asked.json["items"]]), "state": "accepted"})
-    numbers = asked.path.removeprefix("/bulk/").split("-")[1:]
+        numbers = [one["to"][::-1] for one in asked.json["items"]]  # it does not look like them
+        return Answered({"bulkId": "-".join(["b77", *numbers]), "state": "accepted"})
+    numbers = [one[::-1] for one in asked.path.removeprefix("/bulk/").split("-")[1:]]
     found = [{"to": one, "network": "Euskaltel"} for one in numbers if not one.endswith("7")]
     return Answered({"state": "done", "results": found})

@@ -71,6 +71,22 @@ def query(database: str | Path, sql: str, *values: Any) -> list[tuple[Any, ...]]
         return file.execute(sql, values).fetchall()
 
 
+def change_beside(statement: str) -> None:
+    """Change the portal's database on a connection of our own, as another process would; one that waits for a lock for
+    longer than a moment raises."""
+    if db.engine.dialect.name == "postgresql":
+        options = "-c lock_timeout=200"
+        with psycopg.connect(_address(), autocommit=True, options=options) as there:
+            there.execute(statement)  # type: ignore[arg-type]
+    else:
+        with closing(sqlite3.connect(str(db.engine.url.database), timeout=0.2, isolation_level=None)) as file:
+            file.execute(statement)
+
+
+def _address() -> str:
+    return db.engine.url.set(drivername="postgresql").render_as_string(hide_password=False)
+
+
 def write_beside(app: Flask) -> None:
     """Take SQLite's one write lock, as another process would. Raises OperationalError when it is held; on PostgreSQL
     writers do not wait for each other."""

@@ -69,7 +69,7 @@ def test_the_page_shows_the_portals_default(as_alice: FlaskClient, job: Scraping
     fields = opened(as_alice, job.id)
     assert fields["column"] == IDS
     assert fields["on"] == [
-        "row", "status", "line_type", "country", "province", "original_operator", "reason", "what_to_do",
+        "row", "change", "status", "line_type", "country", "province", "original_operator", "reason", "what_to_do",
         "corrected",
     ]  # fmt: skip
     assert fields["name.status"] == "Status"
@@ -96,7 +96,7 @@ def test_what_is_saved_comes_in_every_download_until_the_default_is_back(
 def test_a_column_is_moved_and_nothing_is_lost_or_saved(as_alice: FlaskClient, alice: User, job: ScrapingJob) -> None:
     job_id = job.id
     fields = opened(as_alice, job_id) | {"on": ON, "name.country": "=1+1", "name.status": "Resultado"}
-    presses = [("up:status", 0), ("up:status", 0), ("down:status", 1), ("down:nonsense", 1), ("left:status", 1)]
+    presses = [("up:status", 1), ("up:status", 0), ("down:status", 1), ("down:nonsense", 1), ("left:status", 1)]
     for button, place in presses:
         answer = press(as_alice, job_id, fields, move=button)
         assert answer.status_code == 200

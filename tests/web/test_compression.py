@@ -25,7 +25,7 @@ def wire_bytes(answer: TestResponse) -> int:
     return len(answer.data) + len(str(answer.headers))
 
 
-@pytest.mark.parametrize("files", [0, 6])
+@pytest.mark.parametrize("files", [0, 20])
 @pytest.mark.parametrize("who", ["nobody", "alice", "ada"])
 def test_the_first_load_with_all_its_files_is_small(
     request: pytest.FixtureRequest, app: Flask, who: str, files: int

@@ -166,6 +166,16 @@ def test_no_change_is_made_by_get(app: Flask) -> None:
         assert app.test_client().get(address).status_code == 405
 
 
+def test_a_file_whose_address_has_its_version_carries_nothing_to_ask_again_with(client: FlaskClient) -> None:
+    (address,) = re.findall(r'rel="stylesheet" href="([^"]+)"', client.get("/login").text)
+    for encoding in ("", "br"):
+        with client.get(address, headers={"Accept-Encoding": encoding}) as answer:
+            assert "immutable" in answer.headers["Cache-Control"]
+            assert not {"ETag", "Last-Modified"} & set(answer.headers.keys())
+
+
 def test_a_page_says_in_its_head_what_the_portal_is_for(client: FlaskClient) -> None:
-    said = re.search(r'<meta name="description" content="([^"]+)">', client.get("/login").text)
+    said = re.search(
+        r'<meta name="description" content="([^"]+)">', client.get("/login", headers={"Accept-Language": "en"}).text
+    )
     assert said and "telephone numbers" in said[1]

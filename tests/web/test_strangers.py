@@ -167,6 +167,6 @@ def test_lists_that_ask_for_alices_jobs_stay_empty_for_bob(as_bob: FlaskClient, 
 def test_the_same_addresses_open_for_alice(app: Flask, as_alice: FlaskClient, job: ScrapingJob) -> None:
     """Otherwise the tests above could be green because nothing works."""
     for method, path in addresses(app, ids_of(job)):
-        if method == "GET":
+        if method == "GET" and not path.endswith("/earlier-rows"):  # of a merged list: test_earlier_list opens it
             with as_alice.get(path) as answer:
                 assert answer.status_code == 200, path

@@ -8,6 +8,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
+from sqlalchemy import select
+
 from portal.causes import CauseCode, cause_for
 from portal.clock import utcnow
 from portal.database import db
@@ -168,14 +170,24 @@ class AttemptOutcome:
             # A worker that was lost or left just now may have left numbers that nobody has looked up.
             if shares.anything_left(self.job_id, self.attempt):
                 return self._hand_back(CauseCode.RESTART, now)
+            if self.holding.chain and (job := self._at_another_source(self.holding.chain.step, now)):
+                return job
             if shares.pauses_here(self.job_id, self.attempt):
                 return ScrapingJob.pause_after_first(self.job_id, self.attempt, now)
-            chain = self.holding.chain
-            if chain and (step := steps.waiting_step(self.job_id)) is not None and step != chain.step:
-                return ScrapingJob.go_on(self.job_id, self.attempt, step, now)
             return self._fail(cause, now)
 
         return self._end(failed)
+
+    def _at_another_source(self, step: int, now: datetime) -> ScrapingJob | None:
+        """Go on at another one of the job's sources, if numbers wait for it; pause once all of them have been asked
+        about the first numbers, where the job's person wants to look at these."""
+        last_no = db.session.scalar(select(ScrapingJob.pause_after).where(ScrapingJob.id == self.job_id))
+        waits = steps.waiting_step(self.job_id, last_no)
+        if waits is not None and waits != step:
+            return ScrapingJob.go_on(self.job_id, self.attempt, waits, now)
+        if last_no is not None and waits is None and steps.waiting_step(self.job_id) is not None:
+            return ScrapingJob.pause_after_first(self.job_id, self.attempt, now)
+        return None
 
     def _end_capped(self) -> Status | None:
         """No cap has room for one more number: the file pauses, for all its workers, and uses no retry."""

@@ -82,9 +82,10 @@ def names(source: str, then: Iterable[NextSource]) -> str:
     return joined([source, *further_names]) if further_names else ""
 
 
-def waiting_step(job_id: int) -> int | None:
-    """The first source that has numbers to be asked about; None: no number waits."""
-    waiting = (Number.job_id == job_id, Number.outcome == Outcome.WAITING)
+def waiting_step(job_id: int, last_no: int | None = None) -> int | None:
+    """The first source that has numbers to be asked about, of those up to `last_no`; None: no number waits."""
+    waiting = [Number.job_id == job_id, Number.outcome == Outcome.WAITING]
+    waiting += [] if last_no is None else [Number.no <= last_no]
     return db.session.scalar(select(func.min(Number.step)).where(*waiting))
 
 

@@ -107,6 +107,7 @@ class WorkerVerbs(Guards):
         """Pause a job whose first numbers have been looked up, as its person wished, until that person goes on."""
         job = cls.hand_back(job_id, attempt, CauseCode.FIRST_READY, now)
         if job:
+            steps.place(job)
             values = {"paused_at": now, "pause_after": None, "wait_cause": CauseCode.FIRST_READY}
             job = cls._change((cls.id == job_id,), now, **values)
         return job

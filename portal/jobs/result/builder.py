@@ -1,7 +1,7 @@
 """Makes the index of a result: every cell with its answer beside the rest of its row."""
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
 from functools import partial
 from pathlib import Path
@@ -12,7 +12,9 @@ from sqlalchemy import select
 
 from portal.config import LOCALES
 from portal.database import db
+from portal.documents.reader.parent import SheetFacts
 from portal.documents.reader.sheet_file import DISPLAY_CHARACTERS, Cell, header_of, rows, text_of
+from portal.documents.shown_cells import searched_texts
 from portal.documents.storage import Storage, result_part, sheet_part
 from portal.jobs import corrections, queries
 from portal.jobs.core.corrected_cells import NOT_TO_FIX, TO_FIX
@@ -80,7 +82,7 @@ def _index_of(job: ScrapingJob, storage: Storage) -> NewIndex:
     }  # fmt: skip
     index = NewIndex(facts, {name: Column() for name in names})
     status, number = index.columns[STATUS], index.columns[NUMBER]
-    beside, said = _Beside(sheet), _Said(fields)
+    beside, said = _Beside(sheet, _formats(job)), _Said(fields)
     own_values = [(column, index.columns[f"{OWN}{column}"]) for column in own]
     answers = [(field, index.columns[field]) for field in fields]
     bad: Counter[str] = Counter()
@@ -154,7 +156,9 @@ def _cells(job: ScrapingJob) -> Iterator[Any]:
 class _Beside:
     """The rows of the sheet, read along with the cells of the job."""
 
-    def __init__(self, sheet: Path | None) -> None:
+    def __init__(self, sheet: Path | None, formats: Mapping[int, str]) -> None:
+        """`formats`: the number format of each column, where it is known."""
+        self._formats = formats
         self._rows: Iterator[tuple[int, list[Cell]]] = rows(sheet) if sheet else iter(())
         self._at, self._text = 0, ""
         self._cells: list[Cell] = []
@@ -170,5 +174,22 @@ class _Beside:
         if self._at != row_no:
             return [], ""
         if not self._text:
-            self._text = "\x1f".join(text_of(cell)[:DISPLAY_CHARACTERS] for cell in self._cells if cell is not None)
+            self._text = "\x1f".join(self._texts())
         return self._cells, self._text
+
+    def _texts(self) -> Iterator[str]:
+        """What a row is searched by: what is in its cells, and how a spreadsheet shows it."""
+        for column, cell in enumerate(self._cells):
+            if cell is not None:
+                yield text_of(cell)[:DISPLAY_CHARACTERS]
+                if type(cell) is not str:
+                    yield from searched_texts(cell, self._formats.get(column, ""), LOCALES)
+
+
+def _formats(job: ScrapingJob) -> dict[int, str]:
+    """The number format of each column of the job's sheet, where all first rows have the same."""
+    facts = next((SheetFacts.from_dict(one) for one in job.document.sheets if one["index"] == job.sheet), None)
+    if facts is None:
+        return {}
+    codes = {column: facts.format_of(column, job.header_row) for column in range(facts.columns)}
+    return {column: code for column, code in codes.items() if code}

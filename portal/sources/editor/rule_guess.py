@@ -30,6 +30,11 @@ _TELLING = re.compile(
     r"status|code|error|result|message|success|valid|found|exists|reason|state|outcome|detail|ok$", re.IGNORECASE
 )
 _CODE = re.compile(r"code|type|status|success|valid|found|exists|ok$", re.IGNORECASE)
+_VALID = re.compile(r"success|valid|found|exists|(?:^|[_-])ok$|swapped|active", re.IGNORECASE)
+# What tells about the number, although its name sounds like that of an error: its type, and codes of its country.
+_ABOUT_NUMBER = re.compile(
+    r"(?:phone|line|number)[ _-]?type|(?:country|network|area|currency|mobile|iso|m[cn]c)[ _-]?.*code", re.IGNORECASE
+)
 _SUCCESS = re.compile(
     r"(?:\w+\.)*(?:status|success|ok|result|code|state|found|error|error_?code|errno|statusCode) == "
     r"(?:'(?:ok|success|successful|found|done|completed|valid|0|200)'|`(?:0|200|true|false)`)",
@@ -187,7 +192,12 @@ def _conditions(
             yield (2, len(path)), f"length({path}) == `0`"
         return
     name = re.split(r"[.\[]", path)[-1]
-    rank = (0 if _CODE.search(name) else 1 if _TELLING.search(name) else 4) + min(depth, 3)
+    plain = name.strip("\"'")
+    rank = (0 if _CODE.search(plain) else 1 if _TELLING.search(plain) else 4) + min(depth, 3)
+    if _ABOUT_NUMBER.fullmatch(plain):
+        rank += 4
+    elif isinstance(content, bool) and _VALID.search(plain):
+        rank -= 1
     if content is None:
         yield (rank + 1, len(path)), f"{path} == null"
     elif isinstance(content, bool | int | float):

@@ -89,8 +89,9 @@ def _names_once(files: Iterable[RecipeFile]) -> tuple[RecipeFile, ...]:
 
 
 def stored_files(texts: Mapping[str, str], folder: Path, environ: Mapping[str, str]) -> tuple[RecipeFile, ...]:
-    """Recipes whose texts are kept elsewhere, by file name, as if they were files of this folder. The saved answers of
-    their tests are not kept, so they have no tests. A text that this version of the portal refuses has mistakes."""
+    """Recipes whose texts are kept elsewhere, by file name, as if they were files of this folder. No saved answers in
+    files are kept, so they have only the tests with an answer of their own. A text that this version of the portal
+    refuses has mistakes."""
     return _names_once(_stored_file(folder / name, text, environ) for name, text in sorted(texts.items()))
 
 

@@ -53,8 +53,8 @@ def read_recipe(path: Path) -> Recipe:
 
 
 def recipe_of(text: str, path: Path, *, tests: bool = True) -> Recipe:
-    """The recipe in a text that stands, or stood, in the file `path`. Without `tests` its cases are left out, as their
-    samples may not be there. Raises BadRecipe with all its mistakes."""
+    """The recipe in a text that stands, or stood, in the file `path`. Without `tests` the cases with a file are left
+    out, as it may not be there. Raises BadRecipe with all its mistakes."""
     try:
         values = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
@@ -62,7 +62,9 @@ def recipe_of(text: str, path: Path, *, tests: bool = True) -> Recipe:
         line = int(at.partition(",")[0]) if at[:1].isdigit() else text.count("\n") + 1
         raise BadRecipe([Mistake(path.name, "", line, "not_toml", {"why": why or str(error)})]) from error
     if not tests:
-        values.pop("test", None)
+        cases = values.pop("test", None)
+        cases = [one for one in cases if "answer" in one] if isinstance(cases, list) else None
+        values |= {"test": cases} if cases else {}
     mistakes: list[Mistake] = []
     recipe = _recipe(TomlTable(values, "", path.name, Lines(text), mistakes), path, text)
     if mistakes:

@@ -35,6 +35,9 @@ from portal.sources.http.response import UnreadableResponse
 from portal.sources.recipes.model import Recipe
 from portal.sources.recipes.toml_table import BadRecipe, Mistake
 
+ACCEPTED = re.compile(
+    r"(?:pending|processing|in[ _-]?progress|accepted|queued|submitted|running|scheduled|created|new)", re.IGNORECASE
+)
 SECRET = re.compile(r"\{secret:(\w+)")
 
 
@@ -104,13 +107,26 @@ class DraftPage:
         return batch_guess.ticket_in(self.ticket_values)
 
     @property
+    def is_ticket(self) -> bool:
+        """Whether the source has only accepted the question, it seems, and answers later."""
+        answer, values = self.first_answer, self.ticket_values
+        if answer is None or self.document.value("batch", "poll") or not self.ticket_guess or self.document.fields:
+            return False
+        accepted = answer.response.status == 202 or any(ACCEPTED.fullmatch(one) for one in values.values())
+        digits = digits_of(answer.number)
+        return accepted and not any(one in re.sub(r"\D", "", value) for value in values.values() for one in digits)
+
+    @property
     def ready_conditions(self) -> list[str]:
-        """Conditions that hold for the first answer: one of them may say that the answers are ready."""
+        """Conditions of which one may say that the answers are ready, the likeliest first: that what says “accepted”
+        now says something else, and what holds for the first answer."""
         answer = self.first_answer
+        accepted = [(path, value) for path, value in self.ticket_values.items() if ACCEPTED.fullmatch(value)]
+        found = [f"{path} != '{value}'" for path, value in accepted]
         try:
-            return rule_guess.conditions_of(answer.response.content, answer.number) if answer else []
+            return found + (rule_guess.conditions_of(answer.response.content, answer.number) if answer else [])
         except UnreadableResponse:
-            return []
+            return found
 
     @property
     def token_path(self) -> str:
@@ -236,13 +252,28 @@ class DraftPage:
         """Whether a job would understand every answer as the person does."""
         return bool(self.answers) and all(self.is_right(one) for one in self.answers)
 
+    def _is_left_out(self, sample: SampleAnswer) -> bool:
+        """Whether an answer about many numbers has nothing about this one, which it does not know or refuses."""
+        read = self.read.get(sample.id)
+        return bool(read and read.why == "no item" and sample.meaning in ("unknown", "wrong"))
+
+    @property
+    def left_out_means(self) -> str:
+        """What it probably means that an answer leaves a number out, as [batch] missing has it; empty when that is
+        known, or none was left out."""
+        known = self.document.value("batch", "missing")
+        left_out = {one.meaning for one in self.answers if self._is_left_out(one)}
+        if self.document.value("kind") != "batch" or known not in (None, "retry") or not left_out:
+            return ""
+        return "not_found" if "unknown" in left_out else "rejected"
+
     @cached_property
     def proposals(self) -> tuple[list[rule_guess.ProposedRule], list[SampleAnswer]]:
         recipe = self.recipe
         if recipe is None:
             return [], []
         left = [one for one in self.answers if not (one.meaning != "exists" and self.is_right(one))]
-        telling = [one for one in self.answers if not self.ignores_key(one)]
+        telling = [one for one in self.answers if not self.ignores_key(one) and not self._is_left_out(one)]
         found, unclear = rule_guess.proposals(recipe, telling)
         wanted = {rule_guess.WANTED[one.meaning][0] for one in left if one.meaning in rule_guess.WANTED}
         known = {(name, json.dumps(rule, sort_keys=True)) for name, rule in self.rules_of}

@@ -235,8 +235,8 @@ def rules(token: str) -> Response:
             if text == one.mark:
                 set_format(page)
                 document.add_rule(one.name, one.rule)
-    if request.form.get("missing") == "not_found" and document.value("kind") == "batch":
-        document.set("batch", "missing", "not_found")
+    if (missing := request.form.get("missing")) in ("not_found", "rejected") and document.value("kind") == "batch":
+        document.set("batch", "missing", missing)
     if request.form.get("outcome", "") in RULE_NAMES and (rule := _rule_of_form()):
         set_format(page)
         document.add_rule(request.form["outcome"], rule)

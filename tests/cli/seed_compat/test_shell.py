@@ -103,9 +103,15 @@ def shell(app: Flask) -> Iterator[Shell]:
     yield typed
 
 
+NO_FOREIGN_KEYS = {
+    "sqlite": "PRAGMA defer_foreign_keys = ON",
+    "postgresql": "SET LOCAL session_replication_role = replica",
+}
+
+
 def numbered(job: ScrapingJob, job_id: int) -> ScrapingJob:
     """Copy a job to the id that the seed's snippets use."""
-    db.session.execute(db.text("PRAGMA defer_foreign_keys = ON"))
+    db.session.execute(db.text(NO_FOREIGN_KEYS[db.engine.dialect.name]))
     places = {"scraping_jobs": "id", **dict.fromkeys(("numbers", "cells", "attempts", "events"), "job_id")}
     for table, column in places.items():
         db.session.execute(db.text(f"UPDATE {table} SET {column} = :new WHERE {column} = :old"),
@@ -138,7 +144,6 @@ def test_the_seeds_listing(shell: Shell, make_job: MakeJob, alice: User, bob: Us
     ]
 
 
-@ON_SQLITE
 def test_the_seeds_timeout_retry_and_reset(
     shell: Shell, runner: FlaskCliRunner, make_job: MakeJob, alice: User
 ) -> None:
@@ -157,7 +162,6 @@ def test_the_seeds_timeout_retry_and_reset(
     assert (job.status, job.retry_count, job.max_retries) == (Status.RETRYING, 1, 5)
 
 
-@ON_SQLITE
 def test_check_scraping_jobs_finds_a_simulated_timeout(
     shell: Shell, runner: FlaskCliRunner, make_job: MakeJob, alice: User
 ) -> None:

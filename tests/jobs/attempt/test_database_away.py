@@ -9,9 +9,11 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
+import psycopg
 import pytest
 from flask import Flask
 from sqlalchemy import Connection, event, select
+from sqlalchemy.dialects.postgresql.base import PGDialect
 
 from portal.database import db, opening
 from portal.jobs.attempt import database_wait, runner
@@ -162,6 +164,9 @@ def lost_confirmation(nth: int) -> Iterator[list[int]]:
     def lose(connection: object) -> None:
         plain(connection)  # type: ignore[arg-type]
         commits[0] += 1
+        if commits[0] == nth and isinstance(db.engine.dialect, PGDialect):
+            connection.driver_connection.close()  # type: ignore[attr-defined]
+            raise psycopg.OperationalError("server closed the connection unexpectedly")
         if commits[0] == nth:
             error = sqlite3.OperationalError("disk I/O error")
             error.sqlite_errorcode = sqlite3.SQLITE_IOERR
@@ -173,7 +178,7 @@ def lost_confirmation(nth: int) -> Iterator[list[int]]:
 
 
 @pytest.mark.parametrize("nth", [1, 2, 3, 4, 5, 6])
-@ON_SQLITE
+@ON_BOTH
 def test_a_commit_whose_confirmation_is_lost_is_not_made_twice(
     app: Flask, alice, make_job, counting: CountingSource, monkeypatch, nth: int
 ) -> None:
@@ -190,7 +195,7 @@ def test_a_commit_whose_confirmation_is_lost_is_not_made_twice(
     assert len(db.session.scalars(select(Event).where(Event.kind == "completed")).all()) == 1
 
 
-@ON_SQLITE
+@ON_BOTH
 def test_a_job_handed_back_in_a_lost_commit_is_pushed(app: Flask, alice, make_job, counting: CountingSource) -> None:
     job = make_job(alice, ROWS, source="counting")
     with lost_confirmation(3) as commits:  # the claim, an empty save and the end

@@ -9,6 +9,7 @@ import pytest
 from sqlalchemy import func, select
 
 from portal import sources
+from portal.causes import CauseCode
 from portal.database import db
 from portal.jobs import commands, repeats
 from portal.jobs.attempt import outage, runner
@@ -299,3 +300,23 @@ def test_a_number_excluded_between_two_sources_is_not_asked_and_keeps_what_was_f
         exclusions.add("Robinson", NOW.date(), [f"+34{mobile(0)}", f"+34{mobile(1)}"], "ada@example.com", NOW)
         assert to_the_end(job) == Status.COMPLETED and calls(second) == [2, 3] and outcomes(job) == "r+++"
         assert (job.left_alone_count, job.rejected_count, job.found_count) == (1, 1, 3)
+
+
+def test_the_first_numbers_are_asked_at_all_sources_before_the_pause(alice, make_job) -> None:
+    with asked(first="-+", second="+") as (first, second):
+        job = make_job(alice, 8, source="first", then=[then("second")], first=3)
+        assert runner.run(job.id, 0, given()) == Status.RETRYING and (job.step, job.paused_at) == (2, None)
+        assert runner.run(job.id, 1, given()) == Status.RETRYING
+        assert job.paused_at and job.wait_cause == CauseCode.FIRST_READY and (job.step, job.source) == (1, "first")
+        assert (calls(first), calls(second), outcomes(job)) == ([0, 1, 2], [0, 2], "+++.....")
+        assert ScrapingJob.resume(job.id, "alice@example.com", NOW)
+        db.session.commit()
+        assert to_the_end(job) == Status.COMPLETED
+        assert (calls(first), calls(second)) == ([*range(8)], [0, 2, 4, 6])
+
+
+def test_the_first_numbers_pause_at_the_first_source_that_knows_them(alice, make_job) -> None:
+    with asked(first="+", second="+") as (first, second):
+        job = make_job(alice, 8, source="first", then=[then("second")], first=3)
+        assert runner.run(job.id, 0, given()) == Status.RETRYING
+        assert job.paused_at and job.step == 1 and calls(first) == [0, 1, 2] and not second.calls

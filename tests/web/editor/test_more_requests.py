@@ -91,13 +91,14 @@ def test_answers_that_come_later_and_several_numbers_by_forms(app: Flask, as_ada
         assert 'kind = "batch"' in text_of(here) and """each = '{"to": "{digits}"}'""" in text_of(here)
         ask(as_ada, here)
         page = as_ada.get(f"{here}/answers").text
-        assert '<option value="bulkId" selected>' in page
+        assert '<option value="bulkId" selected>' in page and "looks like a ticket" in page
+        assert """<option value="state != &#39;accepted&#39;" selected>""" in page
         wrong = as_ada.post(
             f"{here}/batch", data={"poll": "yes", "poll_url": f"{server.url}/bulk/x", "ticket": "state"}
         )
         assert wrong.status_code == 422 and "{ticket}" in wrong.text
         # The address with the very ticket of the answer, as the documentation's example has one.
-        form = {"poll": "yes", "poll_url": f"{server.url}/bulk/b77-{SENT[1:]}", "interval": "0,1", "ready": ""}
+        form = {"poll": "yes", "poll_url": f"{server.url}/bulk/b77-{SENT[:0:-1]}", "interval": "0,1", "ready": ""}
         assert as_ada.post(f"{here}/batch", data=form).status_code == 303
         assert "/bulk/{ticket}" in text_of(here) and 'ticket = "bulkId"' in text_of(here)
         ask(as_ada, here, unknown="+34612345677")
@@ -106,7 +107,9 @@ def test_answers_that_come_later_and_several_numbers_by_forms(app: Flask, as_ada
         form |= {"poll_url": f"{server.url}/bulk/{{ticket}}", "ticket": "bulkId", "ready": "state == 'done'"}
         as_ada.post(f"{here}/batch", data=form)
         press(as_ada, here, "Euskaltel")
-        as_ada.post(f"{here}/batch", data={"size": "3", "missing": "not_found"})
+        as_ada.post(f"{here}/batch", data={"size": "3"})
+        rules = as_ada.get(f"{here}/rules").text
+        assert 'name="missing" value="not_found"' in rules and "length(results)" not in rules
         accept(as_ada, here)
         assert as_ada.post(f"{here}/offer", data={**OFFER, "size": "3"}).status_code == 303
         text = text_of(here)

@@ -47,5 +47,6 @@ def accept(client: FlaskClient, here: str) -> str:
     """Use every proposed rule, and return the page after it."""
     page = client.get(f"{here}/rules").get_data(as_text=True)
     ticked = [html.unescape(one) for one in re.findall(r'name="accept" value="(.*?)"', page)]
-    client.post(f"{here}/rules", data={"accept": ticked, "missing": "not_found" if 'name="missing"' in page else ""})
+    missing = re.search(r'name="missing" value="(\w+)"', page)
+    client.post(f"{here}/rules", data={"accept": ticked, "missing": missing[1] if missing else ""})
     return client.get(f"{here}/rules").get_data(as_text=True)
