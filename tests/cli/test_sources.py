@@ -30,7 +30,7 @@ def folder(app: Flask, server: Misbehaving) -> Iterator[Path]:
     app.config["DEFAULT_LOCALE"] = "en"
     folder = app.config["SOURCES_DIR"]
     folder.mkdir()
-    (folder / "mine.toml").write_text(JSON.format(url=server.url, rate="100/s", concurrency=2, timeout=1))
+    (folder / "mine.toml").write_text(JSON.format(url=server.url, rate="100/s", concurrency=2, timeout=5))
     catalogue.configure(None, folder, SECRETS, LOOPBACK)
     yield folder
     catalogue.configure(None, folder / "nowhere", {})

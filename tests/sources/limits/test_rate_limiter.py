@@ -119,16 +119,17 @@ def test_each_source_has_its_own_slots(redis: Redis) -> None:
 
 
 def test_a_slot_too_far_away_is_not_taken(redis: Redis) -> None:
-    limiter = RateLimiter(redis, "slow", 0.1, max_wait_seconds=15)
+    limiter = RateLimiter(redis, "slow", 0.01, max_wait_seconds=150)
     limiter.wait()
-    assert limiter.state().ahead_seconds == pytest.approx(10, abs=1)
-    impatient = RateLimiter(redis, "slow", 0.1, max_wait_seconds=5)
+    next_slot = pytest.approx(100, abs=40)  # the one after it is 200 seconds away
+    assert limiter.state().ahead_seconds == next_slot
+    impatient = RateLimiter(redis, "slow", 0.01, max_wait_seconds=50)
     for _ in range(3):
         with pytest.raises(SourceBusy) as busy:
             impatient.wait()
         assert busy.value.reason == "source_busy"
-        assert busy.value.seconds == pytest.approx(10, abs=1)
-    assert limiter.state().ahead_seconds == pytest.approx(10, abs=1)
+        assert busy.value.seconds == next_slot
+    assert limiter.state().ahead_seconds == next_slot
 
 
 def test_a_pause_holds_all_processes(redis: Redis) -> None:
@@ -174,14 +175,14 @@ def test_a_long_pause_frees_every_worker(redis: Redis) -> None:
     with pytest.raises(SourceBusy) as other:
         RateLimiter(redis, "one", 10).wait()
     assert other.value.reason == "rate_limited"
-    assert other.value.seconds == pytest.approx(600, abs=5)
+    assert other.value.seconds == pytest.approx(600, abs=60)
 
 
 def test_a_shorter_pause_does_not_shorten_a_longer_one(redis: Redis) -> None:
     limiter = RateLimiter(redis, "one", 10)
     limiter.pause(50)
     limiter.pause(1)
-    assert limiter.state().paused_seconds == pytest.approx(50, abs=2)
+    assert limiter.state().paused_seconds == pytest.approx(50, abs=40)
 
 
 def test_a_stop_is_noticed_while_waiting(redis: Redis) -> None:
