@@ -241,6 +241,21 @@ def test_a_click_on_a_heading_or_a_key_ticks_its_column(page: Page, tmp_path: Pa
     assert rows[1][3] == "Found" and rows[2][3] is None
 
 
+def test_a_choice_keeps_its_part_open_however_quick_it_is(page: Page, tmp_path: Path) -> None:
+    path = tmp_path / "dos.csv"
+    path.write_text("Nombre;Fijo;Móvil\nAna;912345678;612345678\n")
+    upload(page, path)
+    # In one go, so that the browser has not said yet that the part is open.
+    page.evaluate("""() => {
+        document.querySelector("[data-part=column]").open = true;
+        document.getElementById("column-1").focus();
+        document.getElementById("column-1").click();
+    }""")
+    expect(page.locator("[data-figure=to_look_up] b")).to_have_text("1")
+    expect(page.locator("[data-part=column]")).to_have_attribute("open", "")
+    expect(page.locator("#column-1")).to_be_focused()
+
+
 def test_without_a_script_a_file_is_walked_through_by_forms(
     tabs: Tabs, here: str, signed_in: Any, tmp_path: Path
 ) -> None:
