@@ -78,7 +78,8 @@ def move(app: Flask, used: Path) -> tuple[int, str]:
 def sqlite_rows(path: Path) -> dict[str, list[tuple[Any, ...]]]:
     """All rows of all tables, by SQLite's own driver."""
     with closing(sqlite3.connect(path)) as database:
-        names = [name for (name,) in database.execute("SELECT name FROM sqlite_master WHERE type = 'table'")]
+        tables = "SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite\\_%' ESCAPE '\\'"
+        names = [name for (name,) in database.execute(tables)]
         return {name: database.execute(f"SELECT * FROM {name}").fetchall() for name in names}
 
 

@@ -12,21 +12,19 @@ CHUNK = 2000
 
 
 def changes(merge_id: int, *, of_before: bool = False) -> Iterator[RowChange]:
-    """Yield the rows of the new list that are not the same, or those of the earlier list that are gone, in order. Each
-    chunk has its own transaction."""
+    """Yield the rows of the new list that are not the same, or those of the earlier list that are gone, in order. No
+    connection is held between two chunks: whoever reads on may stop anywhere."""
     row = ListChange
     columns = (row.row_no, row.kind, row.before)
     mine, after = (row.merge_id == merge_id, row.of_before == of_before), 0
-    with db.engine.connect() as connection:
-        connection.execution_options(**READ_ONLY)
-        while True:
-            chunk = select(*columns).where(*mine, row.row_no > after).order_by(row.row_no)
+    while True:
+        chunk = select(*columns).where(*mine, row.row_no > after).order_by(row.row_no)
+        with db.engine.connect().execution_options(**READ_ONLY) as connection:
             found = connection.execute(chunk.limit(CHUNK)).all()
-            connection.rollback()
-            yield from (RowChange(*one) for one in found)
-            if len(found) < CHUNK:
-                return
-            after = found[-1].row_no
+        yield from (RowChange(*one) for one in found)
+        if len(found) < CHUNK:
+            return
+        after = found[-1].row_no
 
 
 class RowChanges:
