@@ -18,6 +18,7 @@ from portal.documents.reader.parent import SheetFacts
 from portal.documents.reader.sheet_file import column_letter
 from portal.documents.words import problem_words
 from portal.jobs.export import ColumnChoice, ColumnsRefused, choice_from, columns_of, kept_or_default
+from portal.jobs.export.columns import CHANGE
 from portal.jobs.words.statuses import cannot_start_words
 from portal.phone import countries
 
@@ -52,7 +53,9 @@ def columns_for(user: User, source: str, text: str | None) -> ColumnChoice:
     if text is None:
         return kept_or_default(user.id, source)
     try:
-        return choice_from(text, columns_of(sources.fields_of(source)), source)
+        # A file that is looked up here is compared with no earlier list.
+        known = [column for column in columns_of(sources.fields_of(source)) if column.id != CHANGE]
+        return choice_from(text, known, source)
     except ColumnsRefused as error:
         raise CommandFailed(" ".join(error.problems.values())) from error
 
