@@ -157,9 +157,13 @@ def install_postgresql() -> None:
 
 
 def install_libreoffice() -> None:
-    """Install LibreOffice's spreadsheet program, which shows what a workbook looks like before and after."""
-    if not shutil.which("soffice") and not apt("libreoffice-calc-nogui"):
-        say("NO LIBREOFFICE: its tests will not run. On Debian and Ubuntu: apt-get install -y libreoffice-calc-nogui")
+    """Install LibreOffice's spreadsheet program, which shows what a workbook looks like before and after, and poppler,
+    which reads the text of the pages that it prints."""
+    wanted = {"soffice": "libreoffice-calc-nogui", "pdftotext": "poppler-utils"}
+    packages = [package for program, package in wanted.items() if not shutil.which(program)]
+    if packages and not apt(*packages):
+        names = " ".join(packages)
+        say(f"NO LIBREOFFICE: its tests will not run. On Debian and Ubuntu: apt-get install -y {names}")
 
 
 def main(what: str) -> None:

@@ -13,9 +13,18 @@ import pytest
 
 def soffice() -> str:
     """The program's path. Skips the test where it is missing; in CI that is a failure."""
-    path = shutil.which("soffice")
+    return _program("soffice")
+
+
+def pdftotext() -> str:
+    """The path of the program that reads the text of printed pages. Skips as `soffice` does."""
+    return _program("pdftotext")
+
+
+def _program(name: str) -> str:
+    path = shutil.which(name)
     if path is None:
-        (pytest.fail if os.environ.get("CI") else pytest.skip)("LibreOffice is missing: make test installs it as root")
+        (pytest.fail if os.environ.get("CI") else pytest.skip)(f"{name} is missing: make test installs it as root")
     return path
 
 

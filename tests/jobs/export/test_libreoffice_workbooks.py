@@ -15,7 +15,7 @@ from python_calamine import CalamineWorkbook
 
 from tests.jobs.export.libreoffice_workbooks import Saved, saved_by_libreoffice
 from tests.jobs.export.own_workbook import HEADINGS, assert_only_answers_were_added, changed_parts, opened, part
-from tests.support.libreoffice import convert, shown_by_libreoffice
+from tests.support.libreoffice import convert, pdftotext, shown_by_libreoffice
 
 MANY = int(os.environ.get("LIBREOFFICE_WORKBOOKS", "0"))
 SEEDS = range(200, 200 + (MANY or 4))
@@ -75,5 +75,5 @@ def test_the_printed_pages_have_the_same_text(pairs: list[tuple[Saved, Path]], t
 
 
 def _words(pdf: Path) -> Counter[str]:
-    text = subprocess.run(["pdftotext", str(pdf), "-"], check=True, capture_output=True, timeout=60).stdout
+    text = subprocess.run([pdftotext(), str(pdf), "-"], check=True, capture_output=True, timeout=60).stdout
     return Counter(text.decode().split())
