@@ -5,6 +5,7 @@ It must not know any table. Everybody imports from here, and not from the files 
 
 import hashlib
 
+from portal.database.chunks import chunks
 from portal.database.column_types import (
     ClippedText,
     EnumColumn,
@@ -31,6 +32,7 @@ __all__ = [
     "among",
     "begin_reading",
     "changed_rows",
+    "chunks",
     "copy_rows",
     "db",
     "engine_options",

@@ -277,6 +277,18 @@ def test_answers_come_with_their_date_also_into_a_large_file(
 
 
 @ON_BOTH
+def test_who_stops_reading_an_earlier_list_holds_no_connection(
+    app: Flask, alice: User, counting: CountingSource
+) -> None:
+    old, _ = both_lists(app, alice, 20)
+    old_id = old.id
+    db.session.commit()
+    rows = earlier_rows.numbers_of(old_id)
+    assert next(rows).e164
+    assert db.engine.pool.checkedout() == 0  # type: ignore[attr-defined]
+
+
+@ON_BOTH
 def test_a_corrected_cell_is_compared_as_corrected(app: Flask, alice: User, counting: CountingSource) -> None:
     old = ran(job_on(app, alice, [HEAD, ["a", mobile(1)], ["b", mobile(2)]], column=1, source="counting"))
     new = job_on(app, alice, [HEAD, ["a", "6OO"], ["b", mobile(2)]], column=1, source="counting")

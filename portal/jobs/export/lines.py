@@ -17,7 +17,7 @@ from flask_babel import get_timezone
 from sqlalchemy import String, null, select, type_coerce
 
 from portal import sources
-from portal.database import READ_ONLY, db
+from portal.database import chunks, db
 from portal.documents.check import rows
 from portal.documents.reader.sheet_file import Cell, header_of
 from portal.documents.storage import Storage, sheet_part
@@ -275,8 +275,7 @@ def _is_wanted(plan: ExportPlan, result: NumberResult) -> bool:
 
 
 def _results(job_id: int, *, has_moment: bool) -> Iterator[NumberResult]:
-    """The ledger by row, column and place; `has_moment`: with when each number was looked up. Each chunk has its own
-    transaction, so that workers can write in between. A chunk ends with a whole row."""
+    """The ledger by row, column and place; `has_moment`: with when each number was looked up."""
     # Words and moments are converted in Python, which takes as long as all the rest of a row.
     outcome = type_coerce(CellAnswer.outcome, String).label("outcome")
     checked_at = CellAnswer.checked_at if has_moment else null()
@@ -284,21 +283,10 @@ def _results(job_id: int, *, has_moment: bool) -> Iterator[NumberResult]:
         CellAnswer.row_no, CellAnswer.column, CellAnswer.e164, CellAnswer.duplicate_of, outcome, CellAnswer.reason,
         CellAnswer.answer, checked_at, CellAnswer.text, CellAnswer.corrected,
     )  # fmt: skip
-    in_order = (CellAnswer.row_no, CellAnswer.column, CellAnswer.place)
-    after = 0
-    with db.engine.connect() as connection:
-        connection.execution_options(**READ_ONLY)
-        while True:
-            chunk = select(*columns).where(CellAnswer.job_id == job_id, CellAnswer.row_no > after)
-            found = connection.execute(chunk.order_by(*in_order).limit(CHUNK)).all()
-            connection.rollback()
-            last = found[-1].row_no if len(found) == CHUNK else None
-            for row_no, column, e164, duplicate_of, word, *rest in found:
-                if row_no != last:
-                    yield NumberResult(row_no, column, e164, duplicate_of, _OUTCOMES[word], *rest)
-            if last is None:
-                return
-            after = last - 1
+    of_job = select(*columns).where(CellAnswer.job_id == job_id)
+    for chunk in chunks(of_job, CellAnswer.row_no, CellAnswer.column, CellAnswer.place, size=CHUNK):
+        for row_no, column, e164, duplicate_of, word, *rest in chunk:
+            yield NumberResult(row_no, column, e164, duplicate_of, _OUTCOMES[word], *rest)
 
 
 _OUTCOMES = {outcome.value: outcome for outcome in Outcome}

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from sqlalchemy import select
 
-from portal.database import READ_ONLY, db
+from portal.database import chunks
 from portal.documents.comparison.two_lists import RowChange, RowKind
 from portal.jobs.core.merge_tables import ListChange
 
@@ -12,19 +12,11 @@ CHUNK = 2000
 
 
 def changes(merge_id: int, *, of_before: bool = False) -> Iterator[RowChange]:
-    """Yield the rows of the new list that are not the same, or those of the earlier list that are gone, in order. No
-    connection is held between two chunks: whoever reads on may stop anywhere."""
+    """Yield the rows of the new list that are not the same, or those of the earlier list that are gone, in order."""
     row = ListChange
-    columns = (row.row_no, row.kind, row.before)
-    mine, after = (row.merge_id == merge_id, row.of_before == of_before), 0
-    while True:
-        chunk = select(*columns).where(*mine, row.row_no > after).order_by(row.row_no)
-        with db.engine.connect().execution_options(**READ_ONLY) as connection:
-            found = connection.execute(chunk.limit(CHUNK)).all()
-        yield from (RowChange(*one) for one in found)
-        if len(found) < CHUNK:
-            return
-        after = found[-1].row_no
+    mine = select(row.row_no, row.kind, row.before).where(row.merge_id == merge_id, row.of_before == of_before)
+    for chunk in chunks(mine, row.row_no, size=CHUNK):
+        yield from (RowChange(*one) for one in chunk)
 
 
 class RowChanges:
