@@ -243,3 +243,8 @@ _AFTER_CAUSE: dict[Summary, LazyString] = {
     ),
 }
 _EXPLAINED_IN_A_LIST = frozenset({*_AFTER_CAUSE, Summary.STOPPED_FOR_ADMIN})
+
+
+def no_worker_words() -> str:
+    """Why no number can be tried: no worker can be reached."""
+    return gettext("Redis is not responding, so you cannot try a number right now. Files in progress continue.")

@@ -18,6 +18,7 @@ from portal.jobs.health import sources as source_health
 from portal.jobs.spending import balances
 from portal.jobs.trials import source_trial
 from portal.jobs.trials.source_trial import TrialState
+from portal.jobs.words.statuses import no_worker_words
 from portal.phone import parse
 from portal.sources import catalogue
 from portal.sources.recipes.words import difference_words, mistake_words
@@ -93,7 +94,7 @@ def try_source(name: str) -> Response:
     try:
         token = source_trial.start(name, phone.e164, current_user.email, utcnow(), user_id=current_user.id)
     except source_trial.RedisAway:
-        said = gettext("Redis is not responding, so you cannot try a number right now. Files in progress continue.")
+        said = no_worker_words()
         return make_response(render_template("admin/source.html", **_page(name, text, said)), 503)
     return make_response(redirect(url_for("admin.source_trial", name=name, token=token, _anchor="try-head"), 303))
 

@@ -6,13 +6,10 @@ from flask import Response, make_response, request
 from flask_babel import gettext
 
 from portal.clock import utcnow
-from portal.sources import catalogue
 from portal.sources.editor import batch_guess
-from portal.sources.editor.drafted import FILE, mistakes_in, stops
-from portal.sources.recipes.words import mistake_words
 from portal.web.access import admin_required
 from portal.web.editor.blueprint import blueprint
-from portal.web.editor.pages import render, save, to
+from portal.web.editor.pages import keep, render, to
 from portal.web.editor.shown import DraftPage, page_of
 
 MISSING = ("retry", "not_found", "rejected")
@@ -37,11 +34,8 @@ def change_batch(token: str) -> Response:
         problem = _poll(page)
     elif page.document.value("kind") == "batch":
         _fields(page)
-    if not problem and (wrong := stops(mistakes_in(page.document.text, *catalogue.opened()))):
-        problem = mistake_words(wrong[0]).removeprefix(f"{FILE}, ")
-    if problem:
+    if problem := problem or keep(page, now):
         return make_response(render(page_of(token, now), "answers", batch_problem=problem, typed_batch=form), 422)
-    save(page, now)
     return to(token, "answers", "batch")
 
 

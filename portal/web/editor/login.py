@@ -3,21 +3,19 @@
 from typing import Any
 
 from flask import Response, make_response, request
-from flask_babel import gettext
 from flask_login import current_user
 
 from portal.clock import utcnow
 from portal.jobs.trials import draft_samples
 from portal.jobs.trials.source_trial import RedisAway
+from portal.jobs.words.statuses import no_worker_words
 from portal.sources import catalogue
 from portal.sources.editor.curl import NotRead
-from portal.sources.editor.drafted import FILE, mistakes_in, stops
 from portal.sources.editor.login import TOKEN, read_login, with_token
-from portal.sources.recipes.words import mistake_words
 from portal.web.access import admin_required
 from portal.web.editor import words
 from portal.web.editor.blueprint import blueprint
-from portal.web.editor.pages import LONGEST_TEXT, keep_secrets, render, save, to
+from portal.web.editor.pages import LONGEST_TEXT, keep, keep_secrets, render, to
 from portal.web.editor.shown import DraftPage, page_of
 
 
@@ -37,10 +35,8 @@ def change_login(token: str) -> Response:
             return make_response(render(page, "answers", login_problem=problem, typed=form), 422)
     elif document.before:
         _choose(page)
-    if wrong := stops(mistakes_in(document.text, *catalogue.opened())):
-        said = mistake_words(wrong[0]).removeprefix(f"{FILE}, ")
-        return make_response(render(page_of(token, now), "answers", login_problem=said, typed=form), 422)
-    save(page, now)
+    if broken := keep(page, now):
+        return make_response(render(page_of(token, now), "answers", login_problem=broken, typed=form), 422)
     if ("paste" in form or "ask" in form) and (problem := _ask(token)):
         return make_response(render(page_of(token, now), "answers", login_problem=problem), 503)
     return to(token, "answers", "login")
@@ -112,5 +108,5 @@ def _ask(token: str) -> str:
             token, [], current_user.email, utcnow(), signs_in=number or "+34600000000", user_id=current_user.id
         )
     except RedisAway:
-        return gettext("Redis is not responding, so you cannot try a number right now. Files in progress continue.")
+        return no_worker_words()
     return ""

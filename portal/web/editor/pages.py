@@ -121,12 +121,18 @@ def _new(**more: Any) -> str:
     return render_template("editor/new.html", drafts=known, **more)
 
 
-def save(page: DraftPage, now: datetime) -> None:
-    """Keep the document as it is now, unless the change would have broken it."""
+def keep(page: DraftPage, now: datetime) -> str:
+    """Keep the document as it is now. Returns what the change would have broken, in words; then nothing is kept."""
     if broken := stops(mistakes_in(page.document.text, *catalogue.opened())):
-        flash(_with_its_line(broken[0]), "bad")
-        return
+        return _with_its_line(broken[0])
     drafts.change(page.draft.token, page.document.text, current_user.email, now)
+    return ""
+
+
+def save(page: DraftPage, now: datetime) -> None:
+    """Do the same, and say on the next page what it would have broken."""
+    if broken := keep(page, now):
+        flash(broken, "bad")
 
 
 def keep_secrets(values: dict[str, str], now: datetime) -> None:

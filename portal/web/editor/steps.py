@@ -11,20 +11,20 @@ from portal.clock import utcnow
 from portal.documents.words import reason_words
 from portal.jobs.trials import draft_samples
 from portal.jobs.trials.source_trial import RedisAway
+from portal.jobs.words.statuses import no_worker_words
 from portal.phone import parse
 from portal.sources import catalogue, drafts
 from portal.sources.editor import batch_guess, number_finder, rule_guess
 from portal.sources.editor.answer_tree import TreeRow
 from portal.sources.editor.document import RecipeDocument
-from portal.sources.editor.drafted import FILE, SampleAnswer, mistakes_in, stops
+from portal.sources.editor.drafted import SampleAnswer, mistakes_in, stops
 from portal.sources.editor.field_guess import guess
 from portal.sources.http.extract import MAX_LENGTH
 from portal.sources.recipes.loader import FIELD
 from portal.sources.recipes.model import RULE_NAMES
-from portal.sources.recipes.words import mistake_words
 from portal.web.access import admin_required
 from portal.web.editor.blueprint import blueprint
-from portal.web.editor.pages import LONGEST_TEXT, keep_secrets_of_form, render, save, to
+from portal.web.editor.pages import LONGEST_TEXT, keep, keep_secrets_of_form, render, save, to
 from portal.web.editor.shown import DraftPage, page_of
 
 ASKED = ("exists", "unknown", "wrong")  # what a person enters numbers for
@@ -50,10 +50,8 @@ def change_request(token: str) -> Response:
         if headers:
             changed = {name: number_finder.change_form(text, form) for name, text in headers.items()}
             document.set("request", "headers", changed)
-    if wrong := stops(mistakes_in(document.text, *catalogue.opened())):
-        said = mistake_words(wrong[0]).removeprefix(f"{FILE}, ")
-        return make_response(render(page_of(token, now), "answers", problem=said, typed=request.form), 422)
-    save(page, now)
+    if broken := keep(page, now):
+        return make_response(render(page_of(token, now), "answers", problem=broken, typed=request.form), 422)
     return to(token, "answers")
 
 
@@ -94,7 +92,7 @@ def ask(token: str) -> Response:
             token, numbers, current_user.email, now, spoilt=spoilt, signs_in=signs_in, user_id=current_user.id
         )
     except RedisAway:
-        said = gettext("Redis is not responding, so you cannot try a number right now. Files in progress continue.")
+        said = no_worker_words()
         return make_response(render(page, "answers", problem=said, typed=request.form), 503)
     return to(token, "answers", "asked")
 
@@ -240,11 +238,7 @@ def rules(token: str) -> Response:
     if request.form.get("outcome", "") in RULE_NAMES and (rule := _rule_of_form()):
         set_format(page)
         document.add_rule(request.form["outcome"], rule)
-    wrong = stops(mistakes_in(document.text, *catalogue.opened()))
-    if wrong:
-        flash(mistake_words(wrong[0]).removeprefix(f"{FILE}, "), "bad")
-    else:
-        save(page, now)
+    save(page, now)
     return to(token, "rules")
 
 
