@@ -6,7 +6,7 @@ import signal
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -20,7 +20,6 @@ from portal.database import db, reading
 from portal.jobs import shares
 from portal.jobs.attempt import runner
 from portal.jobs.attempt.ask_journal import AskJournal
-from portal.jobs.attempt.budget import Budget
 from portal.jobs.attempt.runner import Conditions
 from portal.jobs.core.derived import Summary, summary_sentence
 from portal.jobs.core.retry_backoff import Backoff
@@ -35,6 +34,7 @@ from tests.sources.http.test_cost import recipe_of
 from tests.support.cast import NOW, hold, mobile
 from tests.support.databases import ON_BOTH
 from tests.support.provider import Answered, Asked, Provider, provider
+from tests.support.random_kills import RandomKills, settle_dead
 from tests.support.recipes import registered
 
 CENT = 10**7
@@ -115,50 +115,20 @@ def test_no_cap_holds_a_source_whose_price_nobody_knows_before(app, alice, make_
         assert runner.run(job.id, 1, LOW) == Status.COMPLETED
 
 
-class Killed(BaseException):
-    """The process ends here."""
-
-
 def test_killed_at_random_no_cap_is_exceeded_and_what_is_shown_was_counted(
     app, alice, make_job, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Killed before or after any commit; then its worker's parent settles by the journal. `make chaos` has more."""
     luck = random.Random(7)
-    journal = AskJournal()
-    conditions = replace(LOW, journal=journal)
-    commits, kill_at = 0, 0
-    commit, end = db.session.commit, Budget.end
-
-    def killing() -> None:
-        nonlocal commits
-        commits += 1
-        if commits >= kill_at and luck.random() < 0.5:
-            db.session.rollback()
-            raise Killed
-        commit()
-        if commits >= kill_at:
-            raise Killed
-
-    monkeypatch.setattr(Budget, "end", lambda self: end(self) if commits < kill_at else None)
+    kills = RandomKills(luck, monkeypatch)
     with priced(tmp_path) as server:
         for run in range(int(os.environ.get("BUDGET_RUNS", "8"))):
             server.asked.clear()
             before = spent()
             job = make_job(alice, numbers(24), source="priced")
             job.cost_cap = luck.randint(1, 36) * CENT
-            commit()
-            while job.status not in (Status.COMPLETED, Status.FAILED) and not job.paused_at:
-                commits, kill_at = 0, luck.randint(1, 30)
-                monkeypatch.setattr(db.session, "commit", killing)
-                with suppress(Killed):
-                    runner.run(job.id, job.attempt, conditions)
-                monkeypatch.setattr(db.session, "commit", commit)
-                db.session.rollback()
-                settle_dead(journal)
-                job = db.session.get_one(ScrapingJob, job.id, populate_existing=True)
-                if job.status == Status.PROCESSING:
-                    ScrapingJob.hand_back(job.id, job.attempt, CauseCode.RESTART, NOW)
-                    commit()
+            kills.commit()
+            job = kills.run(job, LOW)
             asked = len(server.asked) * CENT
             now = spent()
             assert asked <= job.cost_cap, f"run {run}"
@@ -193,12 +163,6 @@ def test_many_files_at_once_with_several_workers_each_stay_below_one_cap(
         assert len(server.asked) == 70 and cost == 70 * CENT == sum(spent())
     jobs = [db.session.get_one(ScrapingJob, job_id, populate_existing=True) for job_id in job_ids]
     assert all(job.status == Status.COMPLETED or job.wait_cause == CauseCode.CAP_REACHED for job in jobs)
-
-
-def settle_dead(journal: AskJournal) -> None:
-    if (of := journal.of()) is not None:
-        reservations.close_dead(*of, journal.marked(), NOW)
-        journal.end()
 
 
 def test_a_worker_that_is_really_killed_has_spent_what_it_had_sent(app, alice, make_job, tmp_path: Path) -> None:

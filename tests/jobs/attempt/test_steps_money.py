@@ -6,7 +6,7 @@ import signal
 import threading
 from collections import Counter
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
@@ -19,7 +19,6 @@ from portal.database import db, reading
 from portal.jobs import commands
 from portal.jobs.attempt import runner
 from portal.jobs.attempt.ask_journal import AskJournal
-from portal.jobs.attempt.budget import Budget
 from portal.jobs.attempt.runner import Conditions
 from portal.jobs.core import steps
 from portal.jobs.core.job_tables import Number
@@ -28,7 +27,6 @@ from portal.jobs.core.spending_tables import Spending
 from portal.jobs.core.status import Status
 from portal.jobs.core.step_tables import NextSource, StepRule
 from portal.jobs.models import ScrapingJob
-from portal.jobs.spending import reservations
 from portal.jobs.spending.room import room_of
 from portal.jobs.sweep.capped import lift_caps
 from portal.sources.recipes.loader import read_recipe
@@ -36,6 +34,7 @@ from tests import services
 from tests.sources.http.test_cost import TEXT
 from tests.support.cast import NOW, mobile
 from tests.support.provider import Answered, Asked, Provider, provider
+from tests.support.random_kills import RandomKills, settle_dead
 from tests.support.recipes import registered
 
 CENT = 10**7
@@ -79,12 +78,6 @@ def answered_at(job_id: int, step: int) -> int:
     query = select(func.count()).where(Number.job_id == job_id, Number.step >= step, Number.outcome != "waiting")
     with reading() as session:
         return session.scalar(query) or 0
-
-
-def settle_dead(journal: AskJournal) -> None:
-    if (of := journal.of()) is not None:
-        reservations.close_dead(*of, journal.marked(), NOW)
-        journal.end()
 
 
 def in_a_fork(job: ScrapingJob, journal: AskJournal) -> int:
@@ -170,30 +163,12 @@ def test_sources_with_different_currencies_do_not_go_together(app, alice, make_j
             make_job(alice, 3, source="cheap", then=[NextSource("cheap", StepRule.BESIDE)])
 
 
-class Killed(BaseException):
-    """The process ends here."""
-
-
 def test_killed_at_random_each_source_is_paid_once_for_each_number(
     app, alice, make_job, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Killed before or after any commit, of either source; then its worker's parent settles by the journal."""
     luck = random.Random(11)
-    journal = AskJournal()
-    commits, kill_at = 0, 0
-    commit, end = db.session.commit, Budget.end
-
-    def killing() -> None:
-        nonlocal commits
-        commits += 1
-        if commits >= kill_at and luck.random() < 0.5:
-            db.session.rollback()
-            raise Killed
-        commit()
-        if commits >= kill_at:
-            raise Killed
-
-    monkeypatch.setattr(Budget, "end", lambda self: end(self) if commits < kill_at else None)
+    kills = RandomKills(luck, monkeypatch)
     with priced(tmp_path, "cheap", "0.01") as cheap, priced(tmp_path, "dear", "0.05") as dear:
         for run in range(int(os.environ.get("STEP_RUNS", "4"))):
             cheap.asked.clear()
@@ -201,19 +176,8 @@ def test_killed_at_random_each_source_is_paid_once_for_each_number(
             rule = luck.choice([StepRule.NOT_FOUND, StepRule.BESIDE])
             then = [NextSource("dear", rule, luck.choice([None, 40 * CENT]))]
             job = make_job(alice, [mobile(n) for n in range(24)], source="cheap", then=then)
-            commit()
-            while job.status not in (Status.COMPLETED, Status.FAILED) and not job.paused_at:
-                commits, kill_at = 0, luck.randint(1, 30)
-                monkeypatch.setattr(db.session, "commit", killing)
-                with suppress(Killed):
-                    runner.run(job.id, job.attempt, replace(LOW, journal=journal))
-                monkeypatch.setattr(db.session, "commit", commit)
-                db.session.rollback()
-                settle_dead(journal)
-                job = db.session.get_one(ScrapingJob, job.id, populate_existing=True)
-                if job.status == Status.PROCESSING:
-                    ScrapingJob.hand_back(job.id, job.attempt, CauseCode.RESTART, NOW)
-                    commit()
+            kills.commit()
+            job = kills.run(job, LOW)
             (of_cheap, of_dear), charged = of_steps(job.id), (len(cheap.asked) * CENT, len(dear.asked) * 5 * CENT)
             assert (sum(of_cheap), sum(of_dear)) == charged, f"run {run}"
             assert (of_cheap[0], job.cost + job.cost_unsure) == (24 * CENT, sum(charged)), f"run {run}"
