@@ -183,7 +183,7 @@ class LookupSession(Protocol):
     """One attempt's session with a source."""
 
     note_sent: NoteSent
-    """Called for each number, from any thread; whoever keeps count puts a function of their own here."""
+    """Called for each number, from any thread; a caller that keeps count puts its own function here."""
 
     @property
     def silent(self) -> bool:

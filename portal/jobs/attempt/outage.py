@@ -63,7 +63,7 @@ def was_refused() -> ColumnElement[bool]:
 
 def blocked_before(job_id: int, step: int | None = None) -> list[str]:
     """Return the numbers that still wait for which the source, of several the one at `step`, answered as to a portal
-    that it blocks. Others do not come last: whoever has credit for seven of ten numbers has refused no number."""
+    that it blocks. Others do not come last: when credit ends, no number is at fault."""
     here = [] if step is None else [Number.step == step]
     noted = (Number.job_id == job_id, Number.outcome == Outcome.WAITING, Number.reason == CauseCode.BLOCKED, *here)
     return list(db.session.scalars(select(Number.e164).where(*noted).order_by(Number.no)))

@@ -16,7 +16,7 @@ from portal.sources.several import FOUND_BY, answer_with, joined
 
 # Of several answers, the one that counts.
 _BEST_FIRST = (Outcome.FOUND, Outcome.NOT_FOUND, Outcome.INVALID, Outcome.REJECTED, Outcome.FAILED)
-# No further source is asked: whoever's number it is does not want it, or it has stopped a worker.
+# No further source is asked: the number is excluded or erased, or it has stopped a worker.
 _ENDS = frozenset({CauseCode.EXCLUDED, CauseCode.ERASED, CauseCode.STOPS_WORKER})
 
 

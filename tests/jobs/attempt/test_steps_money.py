@@ -1,4 +1,4 @@
-"""The money of several sources for one file: each charges for its own, below its own cap, whoever is killed when."""
+"""The money of several sources for one file: each charges for its own, below its own cap, also when workers die."""
 
 import os
 import random
