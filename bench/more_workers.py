@@ -1,20 +1,14 @@
 """One file at a source of 50 ms on one worker and on four, each with eight requests in flight: nearly all of the time
 is waiting, so that four of them should be four times as fast on any machine."""
 
-import tempfile
 import time
 from collections.abc import Iterator
-from pathlib import Path
-
-from redis import Redis
 
 from bench.many_workers import run_forks
 from bench.measure import SHORT, Goal, best_of
 from bench.slow_source import LATENCY_SECONDS
-from bench.sources import offer, slow_source
-from bench.temporary_portal import make_job, numbers, portal
-from portal.sources import catalogue
-from tests.services import valkey
+from bench.sources import slow_portal
+from bench.temporary_portal import make_job, numbers
 
 WORKERS, EACH = 4, 8  # requests in flight at each worker
 NUMBERS = 2400 if SHORT else 9600
@@ -24,14 +18,7 @@ ROUNDS, MOST_ROUNDS = (1, 5) if SHORT else (2, 6)
 
 def measure() -> Iterator[Goal]:
     """Measure how near four workers come to four times the pace of one."""
-    with (
-        slow_source() as port,
-        valkey() as redis_url,
-        Redis.from_url(redis_url) as redis,
-        portal(NUMBERS, REDIS_URL=redis_url) as app,
-        tempfile.TemporaryDirectory(prefix="masterfilter-bench-") as folder,
-    ):
-        offer(Path(folder), redis, port, EACH, WORKERS * EACH)
+    with slow_portal(NUMBERS, EACH, WORKERS * EACH) as (app, _):
 
         def on(workers: int, count: int) -> float:
             job = make_job(app, numbers(count), f"slow-{workers * EACH}")
@@ -46,7 +33,6 @@ def measure() -> Iterator[Goal]:
             one=lambda: on(1, NUMBERS // WORKERS),
             four=lambda: on(WORKERS, NUMBERS),
         )
-        catalogue.configure(None, Path(folder, "none"), {})
     one, four = NUMBERS / WORKERS / best["one"], NUMBERS / best["four"]
     yield Goal(
         "four workers at a source of 50 ms against four times one",

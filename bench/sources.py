@@ -20,6 +20,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from flask import Flask
 from redis import Redis
 
 from bench.measure import SHORT, Goal, best_of, going_first
@@ -60,7 +61,7 @@ kind = "kind"
 
 
 @contextmanager
-def slow_source() -> Iterator[int]:
+def _slow_source() -> Iterator[int]:
     """Start the source and yield its port; it ends when its input is closed."""
     command = [sys.executable, "-m", "bench.slow_source"]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
@@ -71,11 +72,22 @@ def slow_source() -> Iterator[int]:
             process.stdin.close()
 
 
-def offer(folder: Path, redis: Redis, port: int, *in_flight: int) -> None:
-    """Offer the source at this port as `slow-N`, for each number of requests in flight."""
-    for most in in_flight:
-        (folder / f"slow-{most}.toml").write_text(RECIPE.format(port=port, in_flight=most))
-    catalogue.configure(redis, folder, {}, allow_private=["127.0.0.1/32"])
+@contextmanager
+def slow_portal(rows: int, *in_flight: int) -> Iterator[tuple[Flask, int]]:
+    """Enter a portal with a Valkey, which has the source as `slow-N`, for each number of requests in flight; yield it
+    and the source's port."""
+    with (
+        _slow_source() as port,
+        valkey() as redis_url,
+        Redis.from_url(redis_url) as redis,
+        portal(rows, REDIS_URL=redis_url) as app,
+        tempfile.TemporaryDirectory(prefix="masterfilter-bench-") as folder,
+    ):
+        for most in in_flight:
+            Path(folder, f"slow-{most}.toml").write_text(RECIPE.format(port=port, in_flight=most))
+        catalogue.configure(redis, Path(folder), {}, allow_private=["127.0.0.1/32"])
+        yield app, port
+        catalogue.configure(None, Path(folder, "none"), {})
 
 
 async def _ask_all(port: int, e164s: list[str]) -> None:
@@ -115,14 +127,7 @@ def _scrapy_seconds(python: Path, port: int, e164s: list[str]) -> float:
 def measure() -> Iterator[Goal]:
     """Measure one goal, and a second one if Scrapy is installed."""
     e164s = numbers(NUMBERS)
-    with (
-        slow_source() as port,
-        valkey() as redis_url,
-        Redis.from_url(redis_url) as redis,
-        portal(NUMBERS, REDIS_URL=redis_url) as app,
-        tempfile.TemporaryDirectory(prefix="masterfilter-bench-") as folder,
-    ):
-        offer(Path(folder), redis, port, IN_FLIGHT, SCRAPY_IN_FLIGHT)
+    with slow_portal(NUMBERS, IN_FLIGHT, SCRAPY_IN_FLIGHT) as (app, port):
 
         def whole_job(in_flight: int) -> float:
             job = make_job(app, e164s, f"slow-{in_flight}")
@@ -149,7 +154,6 @@ def measure() -> Iterator[Goal]:
             return all(goal.holds for goal in _goals(best))
 
         best = best_of(ROUNDS, most=MOST_ROUNDS, enough=enough, **timed)
-        catalogue.configure(None, Path(folder, "none"), {})
     yield from _goals(best)
 
 
