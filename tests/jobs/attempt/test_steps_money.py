@@ -170,7 +170,7 @@ def test_killed_at_random_each_source_is_paid_once_for_each_number(
     luck = random.Random(11)
     kills = RandomKills(luck, monkeypatch)
     with priced(tmp_path, "cheap", "0.01") as cheap, priced(tmp_path, "dear", "0.05") as dear:
-        for run in range(int(os.environ.get("STEP_RUNS", "4"))):
+        for run in range(int(os.environ.get("STEP_RUNS", "10"))):
             cheap.asked.clear()
             dear.asked.clear()
             rule = luck.choice([StepRule.NOT_FOUND, StepRule.BESIDE])
