@@ -34,6 +34,7 @@ from portal.jobs.export import (
 from portal.jobs.health.processes import WorkerKind, alive_workers
 from portal.jobs.models import ScrapingJob
 from portal.jobs.result.kept import open_index
+from portal.jobs.spending.next_sources import next_sources
 from portal.jobs.spending.room import room_of
 from portal.jobs.words.repeats import rule_words, weekday_words
 from portal.jobs.words.statuses import cannot_start_words, list_words, reason_words
@@ -197,6 +198,7 @@ def facts_of(
         "own_format": own_format(job),
         "loss": loss_words(job.document, current_app.extensions["storage"]),
         "job_steps": queries.sources_of(job),
+        "next_sources": next_sources(job, now) if "skip_source" in allowed else None,
         "caps_reached": room_of(job, now).reached if job.wait_cause == CauseCode.CAP_REACHED else [],
         "kept_days": retention.kept_days(job),
         "deleted_on": retention.deleted_on(job),

@@ -9,7 +9,7 @@ from datetime import datetime
 from enum import StrEnum
 from hashlib import blake2s
 
-from portal.causes import CauseCode, cause_for
+from portal.causes import IN_TROUBLE, CauseCode, cause_for
 from portal.jobs.core.job_columns import COUNTERS, JobColumns
 from portal.jobs.core.status import ENDED, RETRYABLE, STOPPABLE, WAITING, Status
 from portal.sources.base import Outcome
@@ -28,6 +28,7 @@ class Action(StrEnum):
     RESUME = "resume"
     DELETE = "delete"
     TIME_OUT = "time_out"  # admins only
+    SKIP_SOURCE = "skip_source"  # go on with the next of its several sources
     LIMITS = "limits"  # admins only
     PUT_FIRST = "put_first"  # admins only
 
@@ -91,11 +92,24 @@ def actions(job: JobColumns) -> frozenset[Action]:
         allowed.add(Action.PAUSE)
     if job.status == Status.PROCESSING:
         allowed.add(Action.TIME_OUT)
+    if job.step < job.step_count and retryable_numbers(job) and _is_held_up(job):
+        allowed.add(Action.SKIP_SOURCE)
     if job.status != Status.COMPLETED:
         allowed.add(Action.LIMITS)
     if job.status in WAITING and job.paused_at is None and job.put_first_at is None:
         allowed.add(Action.PUT_FIRST)
     return frozenset(allowed)
+
+
+def _is_held_up(job: JobColumns) -> bool:
+    """Whether the source that is asked now holds the job up; `Guards.held_up` is the same as SQL."""
+    if job.status in RETRYABLE:
+        return job.last_error != CauseCode.SOURCE_SKIPPED
+    if job.status not in WAITING:
+        return False
+    if job.paused_at is not None:
+        return job.wait_cause == CauseCode.CAP_REACHED
+    return job.wait_cause in IN_TROUBLE or (job.source_paused and job.wait_cause != CauseCode.STARTS_LATER)
 
 
 def outcome_counts(job: JobColumns) -> dict[Outcome, int]:
