@@ -15,12 +15,12 @@ from portal.documents.shown_cells import shown_cell
 from portal.jobs import queries
 from portal.jobs.core import derived
 from portal.jobs.core.job_tables import CellAnswer
+from portal.jobs.core.status import CellStatus
 from portal.jobs.corrections import MOST_READ, TO_FIX
 from portal.jobs.export import columns_of, fields_of_job, own_names
 from portal.jobs.models import ScrapingJob
 from portal.jobs.result.builder import NUMBER, OWN, own_columns, sheet_of
 from portal.jobs.result.index_file import STATUS, Place, ResultIndex, Wanted
-from portal.sources.base import Outcome
 from portal.sources.words import headings_of, value_words
 
 NO_VALUE = "\u2013"  # stands in an address for answers without a value
@@ -44,7 +44,7 @@ MOST_BARS = 6  # of a field, before those that are folded away
 MOST_VALUES = 60  # of a field that tells rows apart
 MOST_ANSWERS = 8  # columns of the table
 ALL = "all"
-OUTCOMES_IN_ORDER = [outcome.value for outcome in Outcome]
+STATUSES_IN_ORDER = [status.value for status in CellStatus]
 
 
 @dataclass(frozen=True)
@@ -191,7 +191,7 @@ def places_to_fix(index: ResultIndex) -> list[Place]:
 
 def _seen(column: str, value: str) -> str:
     if column == STATUS:
-        return str(OUTCOMES_IN_ORDER.index(value))
+        return str(STATUSES_IN_ORDER.index(value))
     return value if column.startswith(OWN) or column == NUMBER else value_words(column, value)
 
 
