@@ -1,7 +1,7 @@
 """The documentation names nothing that is not there: links, files, settings, commands of make, words of the pages.
 
-Commands of `flask` are looked at in `cli/test_commands.py`, the settings' defaults in `runner/test_papers.py`, what is in
-the architecture's page in `test_architecture_page.py`.
+Commands of `flask` are looked at in `cli/test_commands.py`, the defaults of settings in `runner/test_papers.py`, the
+functions that the architecture's page names in `test_architecture_page.py`.
 """
 
 import re

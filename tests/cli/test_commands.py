@@ -105,7 +105,7 @@ def test_the_documentation_names_only_commands_that_there_are(app: Flask, page: 
 
 def test_a_command_or_an_option_that_is_gone_is_found(app: Flask) -> None:
     known = own_commands(app)
-    assert unknown("secret renew".split(), known) == unknown("scrape a.xlsx -o b.xlsx".split(), known) == []
-    assert unknown("retry-all".split(), known) == ["retry-all"]
-    assert unknown("doctor --mail you@example.com".split(), known) == ["doctor --mail"]
+    assert unknown(["secret", "renew"], known) == unknown(["scrape", "a.xlsx", "-o", "b.xlsx"], known) == []
+    assert unknown(["retry-all"], known) == ["retry-all"]
+    assert unknown(["doctor", "--mail", "you@example.com"], known) == ["doctor --mail"]
     assert sum(len(written(page)) for page in PAGES) > 20
