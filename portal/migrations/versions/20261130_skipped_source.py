@@ -1,7 +1,7 @@
 """a person skips one of a file's several sources: up to which one, its cells, and in bulk
 
 Revision ID: 0142
-Revises: 0137
+Revises: 0141
 """
 
 import sqlalchemy as sa
@@ -9,7 +9,7 @@ from alembic import op
 
 
 revision = '0142'
-down_revision = '0137'
+down_revision = '0141'
 branch_labels = None
 depends_on = None
 

@@ -14,7 +14,7 @@ from flask import abort
 from portal.jobs.trials import draft_samples
 from portal.sources import catalogue, drafts
 from portal.sources.drafts import SIGNS_IN, DraftSample, SourceDraft
-from portal.sources.editor import batch_guess, rule_guess
+from portal.sources.editor import batch_guess, login_outline, rule_guess
 from portal.sources.editor.answer_tree import AnswerTree, TreeRow, tree_of
 from portal.sources.editor.document import RecipeDocument
 from portal.sources.editor.drafted import (
@@ -29,7 +29,8 @@ from portal.sources.editor.drafted import (
     recipe_to_ask,
     value_of,
 )
-from portal.sources.editor.login import TOKEN
+from portal.sources.editor.login import place_of_token
+from portal.sources.editor.login_outline import LoginOutline
 from portal.sources.editor.saved_samples import answer_of
 from portal.sources.http.response import UnreadableResponse
 from portal.sources.recipes.model import Recipe
@@ -86,9 +87,18 @@ class DraftPage:
         return ShownSample(row, draft_samples.is_waiting(row, self.now), draft_samples.is_slow(row, self.now), answer)
 
     @cached_property
+    def _login_outline(self) -> LoginOutline | None:
+        return login_outline.read(self.login.answer.response.body) if self.login and self.login.answer else None
+
+    @property
     def login_rows(self) -> tuple[TreeRow, ...]:
         """The outline of the answer that signs in."""
-        return tree_of(self.login.answer.response, ()).rows if self.login and self.login.answer else ()
+        return self._login_outline.rows if self._login_outline else ()
+
+    @property
+    def login_format(self) -> str:
+        """The format of the answer that signs in."""
+        return self._login_outline.format if self._login_outline else "json"
 
     @property
     def first_answer(self) -> SampleAnswer | None:
@@ -100,6 +110,16 @@ class DraftPage:
         """Texts of the first answer that may be the ticket of a batch, by their paths."""
         rows = self.tree(self.first_answer).rows if self.first_answer else ()
         return {row.place["path"]: row.value for row in rows if "path" in row.place and row.value}
+
+    @property
+    def figures(self) -> dict[str, str]:
+        """The figures of the first answer, by their paths: one may be what the lookup has cost."""
+        found = {path: value for path, value in self.ticket_values.items() if re.fullmatch(r"\d+(?:[.,]\d+)?", value)}
+        if self.document.value("kind") != "batch":
+            return found
+        return {
+            split: value for path, value in found.items() if "[" in path and (split := batch_guess.split_path(path)[1])
+        }
 
     @property
     def ticket_guess(self) -> str:
@@ -129,9 +149,13 @@ class DraftPage:
             return found
 
     @property
-    def token_path(self) -> str:
-        """Where the answer that signs in has the token."""
-        return str((self.document.before.get("take") or {}).get(TOKEN, ""))
+    def signs_in_by_cookies(self) -> bool:
+        return "cookie" in place_of_token(self.document.before)
+
+    def is_token(self, row: TreeRow) -> bool:
+        """Whether the recipe takes the token from this row of the answer that signs in."""
+        known = place_of_token(self.document.before)
+        return known == dict(row.place) or ("cookie" in known and "cookie" in row.place)
 
     @property
     def secrets_of_request(self) -> list[str]:
@@ -139,6 +163,27 @@ class DraftPage:
         texts = [self.document.value("request", "url") or "", self.document.value("request", "body") or ""]
         texts += (self.document.value("request", "headers") or {}).values()
         return list(dict.fromkeys(name for text in texts for name in SECRET.findall(text)))
+
+    def place_of_secret(self, name: str) -> str:
+        """Where a request has a secret, as its documentation shows it: “Authorization: Bearer …”."""
+        for request in (self.document.value("request") or {}, self.document.before):
+            lines = [f"{one}: {text}" for one, text in (request.get("headers") or {}).items()]
+            for text in (*lines, request.get("url") or "", request.get("body") or ""):
+                if match := re.search(rf"([^\n?&{{}},]*)\{{secret:{name}\b[^{{}}]*\}}", text):
+                    return f"{match[1].strip()[-60:]}…"
+        return ""
+
+    @property
+    def misses_token(self) -> bool:
+        """Whether a key that is missing may be what another request gives."""
+        return not self.document.before and any("TOKEN" in name or "SESSION" in name for name in self.missing_secrets)
+
+    @property
+    def changes_above(self) -> str:
+        """The parts above the answers that may change while an answer is awaited: nothing that a person types in."""
+        awaits_login = self.login is not None and self.login.is_waiting
+        parts = ["#login"] * awaits_login + ["#batch"] * (not self.document.fields and not self.answers)
+        return ",".join(parts)
 
     @property
     def mark(self) -> str:
