@@ -171,7 +171,7 @@ def facts_of(
     return {
         "job": job,
         "now": now,
-        "progress": derived.progress(job, now),
+        "progress": queries.progress_of(job, now),
         "allowed": allowed,
         "tiles": _tiles(job),
         "counts": counts,
@@ -331,7 +331,7 @@ def moved_parts(job: ScrapingJob) -> str:
     return render_template(
         "jobs/_moved.html",
         job=job,
-        progress=derived.progress(job, now),
+        progress=queries.progress_of(job, now),
         tiles=_tiles(job),
         summary_code=derived.summary_sentence(job, now).value,
         job_steps=queries.sources_of(job),

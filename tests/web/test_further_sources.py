@@ -3,6 +3,7 @@
 import csv
 import re
 from collections.abc import Iterator
+from datetime import timedelta
 from io import BytesIO, StringIO
 from pathlib import Path
 from zipfile import ZipFile
@@ -18,13 +19,15 @@ from portal.database import db
 from portal.jobs import commands, source_pause
 from portal.jobs.attempt import runner
 from portal.jobs.attempt.runner import Conditions
-from portal.jobs.core import steps
+from portal.jobs.attempt.save import LookedUp, save
+from portal.jobs.core import ledger, steps
 from portal.jobs.core.retry_backoff import Backoff
 from portal.jobs.core.status import Status
 from portal.jobs.models import ScrapingJob
+from portal.sources.base import Answer, Outcome
 from tests.jobs.attempt.test_steps import asked
 from tests.jobs.attempt.test_steps_money import CENT, priced
-from tests.support.cast import mobile
+from tests.support.cast import hold, mobile
 from tests.web.check_page import jobs, read, upload
 
 CONDITIONS = Conditions(worker="w", lease_seconds=60, backoff=Backoff())
@@ -224,3 +227,19 @@ def test_the_limit_of_the_next_source_holds(app, as_alice, document_id, tmp_path
         db.session.refresh(job)
         assert (job.wait_cause, job.source) == (CauseCode.CAP_REACHED, "dear")
         assert [one.cost for one in steps.of_job(job)] == [0, 10 * CENT]
+
+
+def test_the_time_left_is_said_for_all_sources(app, as_alice, document_id, sources) -> None:
+    """`derived.progress` has its bounds; here it is on the page and in the list, and goes with the last source."""
+    job = start(as_alice, document_id, source="first", then="second", then_mode="beside")
+    ScrapingJob.claim(job.id, 0, utcnow() - timedelta(minutes=1), worker="w", lease_seconds=3600)
+    db.session.commit()
+    number = next(iter(ledger.waiting(job.id, step=1).values()))
+    save(hold(job, utcnow(), 3600), [LookedUp(number, Answer(Outcome.FOUND))], utcnow(), 3600)
+    words = "if the next sources have to be asked about all the others"
+    for page in (as_alice.get(f"/jobs/{job.id}").text, as_alice.get(f"/jobs/{job.id}/live").text):
+        assert re.search(r"at most \d minutes left", page) and words in page
+    assert re.search(r"<small>at most \d minutes left", as_alice.get("/").text)
+    ScrapingJob.go_on(job.id, 1, 2, utcnow())
+    db.session.commit()
+    assert "at most" not in as_alice.get(f"/jobs/{job.id}").text

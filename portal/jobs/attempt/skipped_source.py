@@ -70,5 +70,7 @@ def _save(there: Holding, numbers: list[LookedUp], conditions: Conditions, repea
 
 
 def _note_done(holding: Holding) -> None:
-    changed_rows(update(ScrapingJob).where(*holding.fence_of_job).values(skipped_step=None))
+    # Numbers that were moved on were not looked up: they say nothing of how fast the next source is.
+    done = {"skipped_step": None, "processed_at_claim": ScrapingJob.processed_numbers}
+    changed_rows(update(ScrapingJob).where(*holding.fence_of_job).values(done))
     db.session.commit()
