@@ -7,9 +7,8 @@ from flask import Flask
 from flask_babel import force_locale
 
 from portal.config import ROOT
-from portal.jobs.core.status import Status
+from portal.jobs.core.status import CellStatus, Status
 from portal.jobs.words.statuses import outcome_words, status_words
-from portal.sources.base import Outcome
 from tests.support.catalogue import messages
 
 PLACEHOLDER = re.compile(r"%\(\w+\)s")
@@ -61,5 +60,5 @@ def test_statuses_and_answers_are_called_as_the_glossary_says(app: Flask) -> Non
             with force_locale(locale):
                 said = {f"`{status}`": status_words(status) for status in Status}
                 assert said == {row[0]: row[place] for row in rows_of("Statuses of a job")}
-                said = {f"`{outcome}`": outcome_words(outcome) for outcome in Outcome}
+                said = {f"`{outcome}`": outcome_words(outcome) for outcome in CellStatus}
                 assert said == {row[0]: row[place] for row in rows_of("Answers of a number")}

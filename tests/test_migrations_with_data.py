@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 from flask_migrate import downgrade, upgrade
-from sqlalchemy import JSON, Boolean, DateTime, Integer, MetaData, Table, func, inspect, select
+from sqlalchemy import JSON, Boolean, DateTime, Integer, MetaData, Table, event, func, inspect, select
 
 from portal.application import build
 from portal.config import read_settings
@@ -43,6 +43,56 @@ def test_what_an_earlier_version_wrote_goes_on(dialect: str, tmp_path: Path, req
             there_and_back({**settings, "DATABASE_URL": url})
     else:
         there_and_back(settings)
+
+
+@pytest.mark.parametrize("dialect", ["sqlite", POSTGRESQL])
+def test_blank_cells_of_earlier_jobs_are_counted_while_others_write(
+    dialect: str, tmp_path: Path, request: pytest.FixtureRequest
+) -> None:
+    settings = {"PORTAL_DATA_DIR": str(tmp_path), "REDIS_URL": DEAD_REDIS}
+    if dialect == "postgresql":
+        with services.new_database(request.getfixturevalue("postgres_server")) as url:
+            count_blank_cells({**settings, "DATABASE_URL": url})
+    else:
+        count_blank_cells(settings)
+
+
+def count_blank_cells(settings: dict[str, str]) -> None:
+    app = build(read_settings(settings))
+    with app.app_context():
+        upgrade(revision="0140")
+        owner = {"document_id": 1, "user_id": 1, "file_name": "a.xlsx", "status": "completed", "round": 1}
+        _write("users", id=1, email="alice@example.com", password_hash="x", role="user", state="active", locale="es")
+        _write("documents", id=1, user_id=1, file_name="a.xlsx", storage_key="0" * 32, sha256="0" * 64, state="ready")
+        for n in (1, 2, 3):
+            _write("scraping_jobs", id=n, total_numbers=4, invalid_count=3, **owner)
+            for row_no, reason in ((2, "blank"), (3, "too_short"), (4, "blank"), (5, None)):
+                _write("cells", job_id=n, row_no=row_no, column=0, place=1, text="", reason=reason)
+        _write("scraping_jobs", id=4, total_numbers=4, invalid_count=0, **owner)
+        _write("openings", job_id=3, row_no=4, cells=3, invalid=3, corrections=[])
+        filled = 0
+
+        def fill(_connection: Any, _cursor: Any, statement: str, *_: Any) -> None:
+            """Somebody fills a cell of job 2 in between its count and what is written of it."""
+            nonlocal filled
+            if statement.startswith("UPDATE scraping_jobs SET blank_count") and not filled:
+                filled += 1
+                with db.engine.begin() as other:
+                    other.exec_driver_sql("UPDATE cells SET reason = NULL WHERE row_no = 4 AND job_id < 3")
+                    other.exec_driver_sql("UPDATE scraping_jobs SET round = 2 WHERE id < 3")
+
+        event.listen(db.engine, "before_cursor_execute", fill)
+        upgrade()
+        event.remove(db.engine, "before_cursor_execute", fill)
+        assert filled
+        with db.engine.connect() as connection:
+            counts = connection.exec_driver_sql("SELECT id, blank_count FROM scraping_jobs ORDER BY id").all()
+            assert [tuple(one) for one in counts] == [(1, 1), (2, 1), (3, 0), (4, 0)]
+            assert connection.exec_driver_sql("SELECT blank FROM openings").scalar() == 2
+        downgrade(revision="0137")
+        upgrade()
+        db.session.remove()
+        db.engine.dispose()
 
 
 def there_and_back(settings: dict[str, str]) -> None:

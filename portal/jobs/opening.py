@@ -66,8 +66,7 @@ class AtOnce:
 
     def show(self, _job: ScrapingJob, now: datetime) -> int | None:
         """Show the job with its counts, in the session's transaction, and return its id. None: it has been removed."""
-        none = self._ledger.invalid
-        counts = {"total_numbers": self.total, "invalid_count": none, "processed_numbers": none}
+        counts = _counts(self.total, self._ledger.invalid, self._ledger.blank)
         hidden = (ScrapingJob.id == self._job_id, *is_hidden())
         shown = changed_rows(update(ScrapingJob).where(*hidden).values(deleted_at=None, updated_at=now, **counts))
         return self._job_id if shown == 1 else None
@@ -84,6 +83,7 @@ class ByWorker:
 
     def __init__(self, found: CheckFacts, corrections: Corrections) -> None:
         self.total, self.rows, self.without = found.total, found.rows, found.invalid + found.blank
+        self._blank = found.blank
         self._corrections = corrections
 
     def prepare(self, job: ScrapingJob, now: datetime) -> None:
@@ -91,7 +91,8 @@ class ByWorker:
 
     def show(self, job: ScrapingJob, _now: datetime) -> int | None:
         """Add the job, in the session's transaction, and return its id."""
-        job.total_numbers, job.invalid_count, job.processed_numbers = self.total, self.without, self.without
+        for name, count in _counts(self.total, self.without, self._blank).items():
+            setattr(job, name, count)
         db.session.add(job)
         db.session.flush()
         kept = [(row_no, column, numbers) for (row_no, column), numbers in self._corrections.items()]
@@ -100,6 +101,11 @@ class ByWorker:
 
     def undo(self) -> None:
         """Nothing: nothing was prepared."""
+
+
+def _counts(total: int, without: int, blank: int) -> dict[str, int]:
+    """The counters of a job that is opened: all its cells, those without a number, and the blank ones among these."""
+    return {"total_numbers": total, "invalid_count": without, "blank_count": blank, "processed_numbers": without}
 
 
 def new_ledger(
@@ -211,6 +217,7 @@ def write_piece(
         begun.row_no = piece.last_row
         begun.cells += len(piece.cells)
         begun.invalid += piece.invalid
+        begun.blank += piece.blank
         if piece.is_last:
             _finish(holding, begun)
             changes.note(holding.job_id, job.user_id)
@@ -220,12 +227,7 @@ def write_piece(
 
 def _finish(holding: Holding, begun: Opening) -> None:
     none = begun.invalid
-    counts = {
-        "total_numbers": begun.cells,
-        "invalid_count": none,
-        "processed_numbers": none,
-        "processed_at_claim": none,
-    }
+    counts = _counts(begun.cells, none, begun.blank) | {"processed_at_claim": none}
     mine = (Number.job_id == holding.job_id, Number.outcome == Outcome.REJECTED)  # erased meanwhile
     if erased := db.session.scalar(select(func.sum(Number.cells)).where(*mine)):
         counts |= dict.fromkeys(("rejected_count", "left_alone_count"), int(erased))

@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from flask import current_app
-from sqlalchemy import ColumnElement, Text, cast, func, or_, select, text
+from sqlalchemy import ColumnElement, Text, and_, cast, func, or_, select, text
 from sqlalchemy.orm import joinedload
 
 from portal.accounts import User
@@ -20,9 +20,9 @@ from portal.database import among, db
 from portal.documents.models import Document
 from portal.ids import MAX_INTEGER
 from portal.jobs.core import steps
-from portal.jobs.core.derived import outcome_counts, summary_sentence, version
+from portal.jobs.core.derived import cell_counts, summary_sentence, version
 from portal.jobs.core.job_tables import Attempt, CellAnswer, Event, Number, NumberCell, SweepState
-from portal.jobs.core.status import WAITING
+from portal.jobs.core.status import WAITING, CellStatus
 from portal.jobs.core.step_tables import JobStep
 from portal.jobs.models import ScrapingJob
 from portal.jobs.notify.history import with_notices
@@ -153,19 +153,19 @@ def states_of(job_ids: list[int], now: datetime) -> dict[int, tuple[str, bool]]:
 
 def numbers_page(
     job: ScrapingJob,
-    outcome: str | None = None,
+    status: CellStatus | None = None,
     q: str = "",
     page: int = 1,
     values: Sequence[tuple[str, str]] = (),
 ) -> NumbersPage:
-    """Return a page of the job's numbers in the file's order: those of one outcome, with `q` in the number, and with
+    """Return a page of the job's numbers in the file's order: those of one status, with `q` in the number, and with
     these values of their answers, each a field and a value; an empty one is for answers without it. A page past the
     end is the last one."""
     where: list[ColumnElement[bool]] = [CellAnswer.job_id == job.id]
     total, more = job.total_numbers, False
-    if outcome in tuple(Outcome):
-        where.append(CellAnswer.outcome == Outcome(outcome))
-        total = outcome_counts(job)[Outcome(outcome)]
+    if status is not None:
+        where.append(_has_status(status))
+        total = cell_counts(job)[status]
     for field, value in values:
         said = CellAnswer.answer[field].as_string()
         without = or_(said.is_(None), said == "")
@@ -186,6 +186,15 @@ def numbers_page(
     places = select(of.row_no, of.column, of.place).where(*where).order_by(of.row_no, of.column, of.place)
     found = db.session.execute(places.limit(NUMBERS_PER_PAGE).offset((page - 1) * NUMBERS_PER_PAGE))
     return numbers_at(job, [(row_no, column, place) for row_no, column, place in found], page, total, more=more)
+
+
+def _has_status(status: CellStatus) -> ColumnElement[bool]:
+    if status == CellStatus.BLANK:
+        return CellAnswer.reason == CellStatus.BLANK.value
+    if status == CellStatus.INVALID:
+        not_blank = func.coalesce(CellAnswer.reason, "") != CellStatus.BLANK.value
+        return and_(CellAnswer.outcome == Outcome.INVALID, not_blank)
+    return CellAnswer.outcome == Outcome(status)
 
 
 def numbers_at(

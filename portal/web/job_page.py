@@ -23,7 +23,7 @@ from portal.jobs import corrections, excluded_numbers, queries, repeats, shares,
 from portal.jobs.core import answer_samples, derived, retention
 from portal.jobs.core.job_tables import CellAnswer
 from portal.jobs.core.repeat_rule import LAST_DAY
-from portal.jobs.core.status import Status
+from portal.jobs.core.status import CellStatus, Status
 from portal.jobs.export import (
     Group,
     comes_back_as_it_was,
@@ -48,12 +48,13 @@ from portal.web.result_page import ALL
 SEARCHES = "row_searches"
 MOST_SEARCHES = 5  # of one browser, in its cookie
 TONES = {
-    Outcome.FOUND: "ok",
-    Outcome.NOT_FOUND: "idle",
-    Outcome.INVALID: "warn",
-    Outcome.REJECTED: "warn",
-    Outcome.FAILED: "bad",
-    Outcome.WAITING: "run",
+    CellStatus.FOUND: "ok",
+    CellStatus.NOT_FOUND: "idle",
+    CellStatus.INVALID: "warn",
+    CellStatus.REJECTED: "warn",
+    CellStatus.FAILED: "bad",
+    CellStatus.WAITING: "run",
+    CellStatus.BLANK: "blank",
 }
 
 
@@ -112,14 +113,14 @@ def row_filter_of(job: ScrapingJob, find: str | None = None) -> dict[str, Any]:
     """The row filter from the request, with `find` instead of its key of a search. By default all rows, or those
     without an answer if an ended job has any."""
     outcome = request.values.get("outcome", "")
-    if outcome not in (*Outcome, ALL):
+    if outcome not in (*CellStatus, ALL):
         bad_first = job.failed_count and not derived.is_unfinished(job)
         outcome = Outcome.FAILED.value if bad_first else ALL
     page = max(1, request.values.get("page", default=1, type=whole))
     sort = request.values.get("sort", "")
     find = request.values.get("find", "") if find is None else find
     text = session.get(SEARCHES, {}).get(find, "")
-    if outcome != ALL and not derived.is_unfinished(job) and not derived.outcome_counts(job)[Outcome(outcome)]:
+    if outcome != ALL and not derived.is_unfinished(job) and not derived.cell_counts(job)[CellStatus(outcome)]:
         outcome = ALL  # a retry has answered them: what it found is not hidden behind the filter of what it was for
     values = result_page.values_asked(job)
     if values and outcome == Outcome.FAILED and "outcome" not in request.values:
@@ -171,7 +172,7 @@ def facts_of(
         "now": now,
         "progress": derived.progress(job, now),
         "allowed": allowed,
-        "tiles": [(outcome, counts[outcome], TONES[outcome]) for outcome in counts],
+        "tiles": _tiles(job),
         "counts": counts,
         "causes": causes,
         "chosen_cells": chosen_cells,
@@ -203,6 +204,11 @@ def facts_of(
         **fixes_of(job),
         **(_repeat_facts(job) if whole or not derived.is_unfinished(job) else {}),
     }
+
+
+def _tiles(job: ScrapingJob) -> list[tuple[CellStatus, int, str]]:
+    """How many cells have each status, and its tone."""
+    return [(status, count, TONES[status]) for status, count in derived.cell_counts(job).items()]
 
 
 def _excluded_in_retry(job: ScrapingJob, causes: Iterable[Any]) -> list[tuple[str, int]]:
@@ -259,9 +265,9 @@ def rows_of(job: ScrapingJob, *, now: bool = True, find: str | None = None) -> d
         if index is not None:
             found = result_page.found_rows(job, index, row_filter)
         else:
-            outcome = None if row_filter["outcome"] == ALL else row_filter["outcome"]
+            status = None if row_filter["outcome"] == ALL else CellStatus(row_filter["outcome"])
             values = result_page.as_answered(row_filter["values"])
-            found = queries.numbers_page(job, outcome, row_filter["q"], row_filter["page"], values)
+            found = queries.numbers_page(job, status, row_filter["q"], row_filter["page"], values)
         bars = result_page.bars_of(job, index, row_filter["values"])
         table = result_page.table_of(job, found.rows, index, row_filter["sort"])
         facts: dict[str, Any] = index.facts if index is not None else {"groups": (), "duplicates": 0}
@@ -299,8 +305,7 @@ def page(job: ScrapingJob, refused: dict[tuple[int, int], tuple[str, str]] | Non
 
 def expired(job: ScrapingJob) -> str:
     """What is left of a job after its retention period: the totals."""
-    counts = derived.outcome_counts(job)
-    return render_template("jobs/expired.html", job=job, tiles=[(one, counts[one], TONES[one]) for one in counts])
+    return render_template("jobs/expired.html", job=job, tiles=_tiles(job))
 
 
 def parts(job: ScrapingJob, toast: str = "", kind: str = "info", chosen: list[str] | None = None) -> str:
@@ -321,12 +326,11 @@ def streamed_parts(job: ScrapingJob, facts: dict[str, Any], rows: dict[str, Any]
 def moved_parts(job: ScrapingJob) -> str:
     """What changes while the job only moves on, for the stream: a fifth of the work of all parts."""
     now = utcnow()
-    counts = derived.outcome_counts(job)
     return render_template(
         "jobs/_moved.html",
         job=job,
         progress=derived.progress(job, now),
-        tiles=[(outcome, counts[outcome], TONES[outcome]) for outcome in counts],
+        tiles=_tiles(job),
         summary_code=derived.summary_sentence(job, now).value,
         job_steps=queries.sources_of(job),
         moving=True,

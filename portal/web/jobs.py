@@ -12,6 +12,7 @@ from flask_login import current_user
 from portal.clock import utcnow
 from portal.jobs import commands, queries
 from portal.jobs.core import derived
+from portal.jobs.core.status import CellStatus
 from portal.jobs.export import (
     ColumnChoice,
     ColumnsRefused,
@@ -25,7 +26,6 @@ from portal.jobs.export import (
     open_download,
 )
 from portal.jobs.models import ScrapingJob
-from portal.sources.base import Outcome
 from portal.web import job_page, result_page
 from portal.web.access import login_required, wants_fragment
 from portal.web.errors import refuse
@@ -147,7 +147,7 @@ def _chosen_rows(job: ScrapingJob) -> RowChoice:
     """What the address chooses: Raises ValueError for an unknown outcome."""
     outcome = request.args.get("outcome", "")
     values = result_page.as_answered(result_page.values_asked(job))
-    return RowChoice(Outcome(outcome) if outcome else None, values)
+    return RowChoice(CellStatus(outcome) if outcome else None, values)
 
 
 def _chosen_columns(job: ScrapingJob) -> ColumnChoice:

@@ -15,12 +15,12 @@ from portal.documents.shown_cells import shown_cell
 from portal.jobs import queries
 from portal.jobs.core import derived
 from portal.jobs.core.job_tables import CellAnswer
+from portal.jobs.core.status import CellStatus
 from portal.jobs.corrections import MOST_READ, TO_FIX
 from portal.jobs.export import columns_of, fields_of_job, own_names
 from portal.jobs.models import ScrapingJob
 from portal.jobs.result.builder import NUMBER, OWN, own_columns, sheet_of
 from portal.jobs.result.index_file import STATUS, Place, ResultIndex, Wanted
-from portal.sources.base import Outcome
 from portal.sources.words import headings_of, value_words
 
 NO_VALUE = "\u2013"  # stands in an address for answers without a value
@@ -44,7 +44,7 @@ MOST_BARS = 6  # of a field, before those that are folded away
 MOST_VALUES = 60  # of a field that tells rows apart
 MOST_ANSWERS = 8  # columns of the table
 ALL = "all"
-OUTCOMES_IN_ORDER = [outcome.value for outcome in Outcome]
+STATUSES_IN_ORDER = [status.value for status in CellStatus]
 
 
 @dataclass(frozen=True)
@@ -191,7 +191,7 @@ def places_to_fix(index: ResultIndex) -> list[Place]:
 
 def _seen(column: str, value: str) -> str:
     if column == STATUS:
-        return str(OUTCOMES_IN_ORDER.index(value))
+        return str(STATUSES_IN_ORDER.index(value))
     return value if column.startswith(OWN) or column == NUMBER else value_words(column, value)
 
 
@@ -205,10 +205,10 @@ def table_of(job: ScrapingJob, numbers: list[CellAnswer], index: ResultIndex | N
         seen = {field for number in numbers for field, value in (number.answer or {}).items() if value}
         fields = [field for field in fields if field in seen]
     fields = fields[:MOST_ANSWERS]
-    own, cells = _own_table(job, {number.row_no for number in numbers})
+    of_numbers, own, cells = _own_table(job, {number.row_no for number in numbers})
     labels = {
         **{f"{OWN}{column}": name for column, name in own.items()},
-        NUMBER: gettext("Number"), STATUS: gettext("Status"),
+        NUMBER: of_numbers or gettext("Number"), STATUS: gettext("Status"),
         **{field: text for field, text in headings_of(fields_of_job(job), job.all_sources).items() if field in fields},
     }  # fmt: skip
     return {
@@ -234,16 +234,19 @@ def _heading(name: str, words: str, sort: str, index: ResultIndex | None) -> Hea
     return Heading(words, name, "descending" if sort == f"-{name}" else "")
 
 
-def _own_table(job: ScrapingJob, row_numbers: set[int]) -> tuple[dict[int, str], dict[int, dict[int, str]]]:
-    """The names of the person's own columns that are shown, and their texts in each row."""
+def _own_table(job: ScrapingJob, row_numbers: set[int]) -> tuple[str, dict[int, str], dict[int, dict[int, str]]]:
+    """The name of the column with the numbers, empty where there are several; the names of the person's other columns
+    that are shown, and their texts in each row."""
     sheet = sheet_of(job, current_app.extensions["storage"])
     if sheet is None:  # the answers are here, and they are what the page is for
-        return {}, {}
+        return "", {}, {}
     shown = own_columns(job, sheet)
+    names = own_names([*job.columns, *shown], header_of(sheet, job.header_row))
+    of_numbers = [names.pop(column) for column in job.columns]
     facts = next((SheetFacts.from_dict(one) for one in job.document.sheets if one["index"] == job.sheet), None)
     codes = {column: facts.format_of(column, job.header_row) if facts else "" for column in shown}
     texts = {
         row_no: {column: shown_cell(row[column], codes[column]) for column in shown if column < len(row)}
         for row_no, row in rows_at(sheet, row_numbers).items()
     }
-    return own_names(shown, header_of(sheet, job.header_row)), texts
+    return of_numbers[0] if len(of_numbers) == 1 else "", names, texts

@@ -10,8 +10,7 @@ from flask.testing import FlaskClient
 from portal.accounts import User
 from portal.config import LOCALES, ROOT
 from portal.database import db
-from portal.jobs.core.status import Status
-from portal.sources.base import Outcome
+from portal.jobs.core.status import CellStatus, Status
 from portal.web.help.pages import PAGES, HelpGroup
 from tests.support.catalogue import messages
 from tests.test_glossary import offenders
@@ -101,7 +100,7 @@ def test_each_page_is_linked_from_where_somebody_may_doubt() -> None:
 
 
 def test_the_glossary_of_statuses_and_answers_has_them_all(as_alice: FlaskClient) -> None:
-    for slug, words in (("statuses", tuple(Status)), ("outcomes", tuple(Outcome))):
+    for slug, words in (("statuses", tuple(Status)), ("outcomes", tuple(CellStatus))):
         page = as_alice.get(f"/help/{slug}").text
         said = re.findall(r'data-status="(\w+)">[^<]+</span></dt><dd>([^<]+)</dd>', page)
         assert [code for code, sentence in said if sentence.strip()] == [word.value for word in words]

@@ -38,6 +38,7 @@ class Change(NamedTuple):
     cells: int
     counts: Counter[Outcome]
     left_alone: int = 0  # by how many more cells have a number that is left alone
+    filled: int = 0  # how many of them were blank
 
 
 def write(job_id: int, wanted: Mapping[Place, str]) -> Change:
@@ -53,14 +54,15 @@ def write(job_id: int, wanted: Mapping[Place, str]) -> Change:
     counts: Counter[Outcome] = Counter()
     if not places:
         return Change(0, counts)
-    left_alone = 0
+    left_alone = filled = 0
     for place in places:
         counts.subtract(one.outcome for one in before[place])
         left_alone -= sum(one.reason in LEFT_ALONE for one in before[place])
+        filled += sum(one.reason == Reason.BLANK for one in before[place])
     _remove(job_id, places, Counter(one.number_no for place in places for one in before[place] if one.number_no))
     more, more_left_alone = _add(job_id, places, {place: before[place][0].text for place in places})
     counts.update(more)
-    return Change(len(places), counts, left_alone + more_left_alone)
+    return Change(len(places), counts, left_alone + more_left_alone, filled)
 
 
 def _pieces(items: Iterable[T]) -> Iterator[list[T]]:

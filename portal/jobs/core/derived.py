@@ -11,7 +11,7 @@ from hashlib import blake2s
 
 from portal.causes import CauseCode, cause_for
 from portal.jobs.core.job_columns import COUNTERS, JobColumns
-from portal.jobs.core.status import ENDED, RETRYABLE, STOPPABLE, WAITING, Status
+from portal.jobs.core.status import ENDED, RETRYABLE, STOPPABLE, WAITING, CellStatus, Status
 from portal.sources.base import Outcome
 
 ROWS_BEFORE_ESTIMATE = 30
@@ -106,14 +106,22 @@ def outcome_counts(job: JobColumns) -> dict[Outcome, int]:
     }
 
 
+def cell_counts(job: JobColumns) -> dict[CellStatus, int]:
+    """Count the cells as people read them, the blank ones last. Their sum is the job's total."""
+    counts = {CellStatus(outcome): count for outcome, count in outcome_counts(job).items()}
+    counts[CellStatus.INVALID] = max(0, job.invalid_count - job.blank_count)
+    return {**counts, CellStatus.BLANK: min(job.blank_count, job.invalid_count)}
+
+
 def retryable_numbers(job: JobColumns) -> int:
     """Count the rows without a final answer: those that a full retry looks up."""
     return max(0, job.total_numbers - job.processed_numbers)
 
 
 def cells_to_fix(job: JobColumns) -> int:
-    """Count the cells whose number is wrong or was refused. One that is excluded or erased is right and left alone."""
-    return max(0, job.invalid_count + job.rejected_count - job.left_alone_count)
+    """Count the cells whose number is wrong or was refused. In a blank one there is nothing to fix, and one that is
+    excluded or erased is right and left alone."""
+    return max(0, job.invalid_count - job.blank_count + job.rejected_count - job.left_alone_count)
 
 
 def is_unfinished(job: JobColumns) -> bool:
@@ -232,7 +240,7 @@ def version(job: JobColumns) -> str:
     shown = (
         job.id, job.status, job.attempt, job.round, job.total_numbers, job.processed_numbers, job.found_count,
         job.not_found_count, job.invalid_count, job.rejected_count, job.failed_count, job.left_alone_count,
-        job.retry_count, job.max_retries,
+        job.blank_count, job.retry_count, job.max_retries,
         job.timeout_minutes, job.last_error, job.last_progress_at, job.not_before, job.next_retry_at, job.paused_at,
         job.deleted_at, job.wait_cause, job.source_paused, job.cost, job.cost_unsure, job.cost_cap, job.step,
         job.passed_on,

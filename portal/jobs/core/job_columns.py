@@ -75,6 +75,8 @@ class JobColumns:
     invalid_count: Mapped[int] = mapped_column(default=0)
     rejected_count: Mapped[int] = mapped_column(default=0)
     failed_count: Mapped[int] = mapped_column(default=0)
+    # of the invalid ones: those in which there is nothing, so that there is nothing to fix
+    blank_count: Mapped[int] = mapped_column(default=0, server_default="0")
     # of the rejected ones: those whose number is excluded or erased, so that there is nothing to fix
     left_alone_count: Mapped[int] = mapped_column(default=0, server_default="0")
 

@@ -13,6 +13,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from portal.causes import CauseCode
 from portal.database import EnumColumn, Model, UtcDateTime, enum_check, partial_index
+from portal.jobs.core.status import CellStatus
 from portal.jobs.core.step_rules import ByStep
 from portal.sources.base import Outcome
 
@@ -79,6 +80,7 @@ class Opening(Model):
     row_no: Mapped[int] = mapped_column(default=0)  # the last row of the file whose cells are in the ledger
     cells: Mapped[int] = mapped_column(default=0)  # that are in it, and of these the ones without a number
     invalid: Mapped[int] = mapped_column(default=0)
+    blank: Mapped[int] = mapped_column(default=0, server_default="0")  # of these
     # row, column and numbers of each cell that was corrected when the job was started
     corrections: Mapped[list[tuple[int, int, str]]] = mapped_column(JSON, default=list)
 
@@ -121,6 +123,11 @@ class CellAnswer(Model):
     checked_at: Mapped[datetime | None]
     attempt: Mapped[int | None]
     corrected: Mapped[str | None]
+
+    @property
+    def status(self) -> CellStatus:
+        """What people read of the cell."""
+        return CellStatus.of(self.outcome, self.reason)
 
 
 class Ticket(Model):

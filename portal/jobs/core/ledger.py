@@ -13,6 +13,7 @@ from portal.documents.check import CheckedCell
 from portal.jobs.core.job_tables import Attempt, Number, NumberCell, Opening, Ticket
 from portal.jobs.core.step_rules import ByStep
 from portal.jobs.core.step_tables import JobStep
+from portal.phone import Reason
 from portal.sources.base import Outcome
 
 _NUMBERS = cast(Table, Number.__table__)
@@ -62,6 +63,7 @@ class NewLedger:
     # by `no`: in how many of these cells each number stands that an earlier piece has
     more_cells: Counter[int] = field(default_factory=Counter)
     invalid: int = 0  # cells without a number
+    blank: int = 0  # of these, those in which there is nothing
     rows: int = 0
     last_row: int = 0
     is_last: bool = False
@@ -92,6 +94,7 @@ def pieces(checked: Iterable[CheckedCell], known: dict[int, int], size: int | No
         no, repeats = None, False
         if e164 is None:
             new.invalid += 1
+            new.blank += cell.reason is Reason.BLANK
         else:
             digits = int(e164)
             no = known.get(digits)

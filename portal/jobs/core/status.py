@@ -37,6 +37,24 @@ ENDED = (Status.COMPLETED, Status.FAILED, Status.TIMEOUT, Status.CANCELLED)  # n
 STOPPABLE = (Status.PENDING, Status.RETRYING, Status.PROCESSING, Status.FAILED, Status.TIMEOUT)
 
 
+class CellStatus(StrEnum):
+    """What people read of a cell: the outcome of its number, or that nothing is in it, so that there is nothing to fix.
+    The words are those of `sources.base.Outcome`, and one more."""
+
+    FOUND = "found"
+    NOT_FOUND = "not_found"
+    INVALID = "invalid"  # something is in it, and it is no telephone number
+    REJECTED = "rejected"
+    WAITING = "waiting"
+    FAILED = "failed"
+    BLANK = "blank"
+
+    @classmethod
+    def of(cls, outcome: str, reason: str | None) -> "CellStatus":
+        """The status of a cell with this outcome, and with this reason for having no answer."""
+        return cls.BLANK if reason == cls.BLANK else cls(outcome)
+
+
 def may_move(before: Status, after: Status) -> bool:
     """Whether a job may go from one status to the other."""
     return after in MOVES[before]

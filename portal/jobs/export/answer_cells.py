@@ -8,6 +8,7 @@ from zoneinfo import ZoneInfo
 
 from portal.causes import CauseCode
 from portal.documents.comparison.two_lists import RowChange, RowKind
+from portal.jobs.core.status import CellStatus
 from portal.jobs.export.added import AddedRow, Tone
 from portal.jobs.export.columns import (
     CHANGE,
@@ -70,12 +71,12 @@ class AnswerCells:
         self._country = country
         self._reason_alone = cache(reason_words)
         self._kind = cache(kind_words)
-        outcome, todo = cache(outcome_words), cache(_todo)
+        status, todo = cache(_status), cache(_todo)
         own: dict[str, Reader] = {
             ROW: lambda result, _: result.row_no,
             CHANGE: lambda result, _: self._change(result.change),
             CORRECTED: lambda result, _: result.corrected,
-            STATUS: lambda result, _: outcome(result.outcome),
+            STATUS: lambda result, _: status(result.outcome, result.reason),
             REASON: self._reason,
             TODO: lambda result, _: todo(result.reason),
             E164: lambda result, _: result.e164,
@@ -104,16 +105,18 @@ class AnswerCells:
     def row_of(self, row_no: int, results: Sequence[NumberResult]) -> AddedRow:
         """The same as an added row, with the tone of each status."""
         if self._is_simple and len(results) == 1:  # nearly always
-            tone = self._tones.get(results[0].outcome, Tone.PLAIN)
-            return AddedRow(row_no, self.of(results), tone, self._status_at)
+            return AddedRow(row_no, self.of(results), self._tone_of(results[0]), self._status_at)
         first = self._tone(self._first_column, results)
         if not self._more_statuses:
             return AddedRow(row_no, self.of(results), first, self._status_at)
         more = {place: self._tone(column, results) for place, column in self._more_statuses}
         return AddedRow(row_no, self.of(results), first, self._status_at, more)
 
+    def _tone_of(self, result: NumberResult) -> Tone:
+        return Tone.PLAIN if result.reason == CellStatus.BLANK else self._tones.get(result.outcome, Tone.PLAIN)
+
     def _tone(self, column: int, results: Sequence[NumberResult]) -> Tone:
-        tones = {self._tones.get(one.outcome, Tone.PLAIN) for one in results if one.column == column}
+        tones = {self._tone_of(one) for one in results if one.column == column}
         return next((tone for tone in WORST_FIRST if tone in tones), Tone.PLAIN)
 
     def _cell(self, read: Reader, results: Sequence[NumberResult]) -> Any:
@@ -154,6 +157,10 @@ def _shown(value: Any) -> str:
     if isinstance(value, datetime):
         return value.strftime(MOMENT)
     return "\u2013" if value is None else str(value)
+
+
+def _status(outcome: Outcome, reason: str | None) -> str:
+    return outcome_words(CellStatus.of(outcome, reason))
 
 
 def _todo(reason: str | None) -> str | None:

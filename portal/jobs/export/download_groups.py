@@ -11,6 +11,7 @@ from sqlalchemy import func, select
 
 from portal.database import db
 from portal.jobs.core.job_tables import Number
+from portal.jobs.core.status import CellStatus
 from portal.jobs.models import ScrapingJob
 from portal.sources.base import Outcome
 
@@ -40,19 +41,21 @@ class Group:
 
 @dataclass(frozen=True)
 class RowChoice:
-    """Rows by their outcome, by values of their answers and by their numbers, each of which must hold. Nothing chosen:
+    """Rows by their status, by values of their answers and by their numbers, each of which must hold. Nothing chosen:
     all."""
 
-    outcome: Outcome | None = None
+    status: CellStatus | None = None
     values: tuple[tuple[str, str], ...] = ()  # field and value; an empty value is for answers without one
     rows: Container[int] | None = None  # their numbers in the file
 
     def __bool__(self) -> bool:
-        return self.outcome is not None or bool(self.values) or self.rows is not None
+        return self.status is not None or bool(self.values) or self.rows is not None
 
     def includes(self, row: "Row") -> bool:
         """Whether a row is among them."""
-        if self.outcome not in (None, row.outcome) or (self.rows is not None and row.row_no not in self.rows):
+        if self.status is not None and self.status != CellStatus.of(row.outcome, row.reason):
+            return False
+        if self.rows is not None and row.row_no not in self.rows:
             return False
         answer = row.answer or {}
         return all(row.outcome == Outcome.FOUND and answer.get(field, "") == value for field, value in self.values)
@@ -69,6 +72,8 @@ class Row(Protocol):
     def duplicate_of(self) -> int | None: ...
     @property
     def outcome(self) -> Outcome: ...
+    @property
+    def reason(self) -> str | None: ...
     @property
     def answer(self) -> dict[str, str] | None: ...
 

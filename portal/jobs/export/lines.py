@@ -22,7 +22,7 @@ from portal.documents.check import rows
 from portal.documents.reader.sheet_file import Cell, header_of
 from portal.documents.storage import Storage, sheet_part
 from portal.jobs.core import ledger
-from portal.jobs.core.corrected_cells import LEFT_ALONE
+from portal.jobs.core.corrected_cells import NOT_TO_FIX
 from portal.jobs.core.job_tables import CellAnswer, Number
 from portal.jobs.download_mark import written_mark
 from portal.jobs.export.added import AddedRow, Tone
@@ -267,7 +267,7 @@ def _is_included(plan: ExportPlan, results: Sequence[NumberResult]) -> bool:
 
 
 def _is_wanted(plan: ExportPlan, result: NumberResult) -> bool:
-    if plan.rows == RowFilter.FAILED and (result.outcome not in TO_FIX or result.reason in LEFT_ALONE):
+    if plan.rows == RowFilter.FAILED and (result.outcome not in TO_FIX or result.reason in NOT_TO_FIX):
         return False
     if not plan.choice.includes(result):
         return False

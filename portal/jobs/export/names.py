@@ -54,7 +54,7 @@ def download_name(
 
 
 def _choice_words(choice: RowChoice) -> list[str]:
-    words = [] if choice.outcome is None else [outcome_words(choice.outcome)]
+    words = [] if choice.status is None else [outcome_words(choice.status)]
     words += [] if choice.rows is None else [gettext("no longer there")]
     return words + [value_words(field, value) or gettext("without data") for field, value in choice.values]
 

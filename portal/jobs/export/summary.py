@@ -19,7 +19,7 @@ Row = tuple[str, str | int]
 def summary_sheet(job: ScrapingJob, plan: ExportPlan, now: datetime) -> ExtraSheet:
     """The sums, in the reader's language and time zone. Fields with more than sixty values have none."""
     rows: list[Row] = [(gettext("Status"), gettext("Numbers"))]
-    rows += [(outcome_words(outcome), count) for outcome, count in derived.outcome_counts(job).items() if count]
+    rows += [(outcome_words(status), count) for status, count in derived.cell_counts(job).items() if count]
     for field, counted in counts_by_value(job, plan.fields).items():
         words = [(value_words(field, value) if value else gettext("without data"), count) for value, count in counted]
         rows += [("", ""), (field_label(field, plan.source), gettext("Numbers")), *words]

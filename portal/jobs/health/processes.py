@@ -13,7 +13,7 @@ from enum import StrEnum
 from typing import Any
 
 import structlog
-from sqlalchemy import Index, NullPool, String, and_, create_engine, delete, func, select
+from sqlalchemy import Connection, Index, NullPool, String, and_, create_engine, delete, func, select, update
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Mapped, mapped_column
 
@@ -93,20 +93,19 @@ class Reporter:
         """Write the row when it is due, or when the activity changed. A fork writes none."""
         due = self._reported is None or abs(now - self._reported[0]) >= EVERY or doing != self._reported[1]
         if due and os.getpid() == self._pid:
+            is_first = self._reported is None
             if self._reported is None or doing != self._reported[1]:
                 self._doing_since = now if doing else None
-            self._reported = (
-                now,
-                doing,
-            )  # also when it fails, so that a database that is away is not asked all the time
-            self._write(now, doing, None)
+            # Also when it fails, so that a database that is away is not asked all the time.
+            self._reported = (now, doing)
+            self._write(now, doing, None, is_first=is_first)
 
     def leave(self, now: datetime) -> None:
         """Record that the process ends."""
         if os.getpid() == self._pid:
             self._write(now, None, now)
 
-    def _write(self, now: datetime, doing: str | None, ended_at: datetime | None) -> None:
+    def _write(self, now: datetime, doing: str | None, ended_at: datetime | None, *, is_first: bool = False) -> None:
         row: dict[str, Any] = {
             "kind": self._kind, "host": self._host, "pid": self._pid, "started_at": self._started_at,
             "seen_at": now, "doing": doing, "doing_since": self._doing_since if doing else None, "ended_at": ended_at,
@@ -117,9 +116,30 @@ class Reporter:
             with self._engine.begin() as connection:
                 measure_clock(connection)
                 row["skew_seconds"] = clock.skew_seconds()
+                if is_first:
+                    self._silence_killed(connection, now)
                 connection.execute(statement.values(name=self._name, **row))
         except SQLAlchemyError as error:
             log.warning("presence not written", error=str(error))
+
+    def _silence_killed(self, connection: Connection, now: datetime) -> None:
+        """Let processes of this kind on this machine that were killed count as lost at once: until then their
+        successors and they would count together, and one person's files be given too many workers."""
+        since = now - SILENT_AFTER
+        of_ours = (WorkerProcess.kind == self._kind, WorkerProcess.host == self._host, WorkerProcess.seen_at > since)
+        there = select(WorkerProcess.name, WorkerProcess.pid).where(*of_ours, WorkerProcess.ended_at.is_(None))
+        killed = [name for name, pid in connection.execute(there) if not _exists(pid)]
+        connection.execute(update(WorkerProcess).where(WorkerProcess.name.in_(killed)).values(seen_at=since))
+
+
+def _exists(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        pass  # of another user
+    return True
 
 
 def workers(now: datetime) -> list[WorkerProcess]:
@@ -187,7 +207,7 @@ def scrape_worker_is_alive(now: datetime) -> bool:
 
 def alive_workers(kind: WorkerKind, now: datetime) -> int:
     """Count the processes of this kind that have reported recently."""
-    alive = (WorkerProcess.kind == kind, WorkerProcess.ended_at.is_(None), WorkerProcess.seen_at >= now - SILENT_AFTER)
+    alive = (WorkerProcess.kind == kind, WorkerProcess.ended_at.is_(None), WorkerProcess.seen_at > now - SILENT_AFTER)
     with reading() as session:
         return session.scalar(select(func.count()).select_from(WorkerProcess).where(*alive)) or 0
 
@@ -197,7 +217,7 @@ def is_kind_alive(kind: WorkerKind, now: datetime) -> bool:
     seen = select(WorkerProcess.name).where(
         WorkerProcess.kind == kind,
         WorkerProcess.ended_at.is_(None),
-        WorkerProcess.seen_at >= now - SILENT_AFTER,
+        WorkerProcess.seen_at > now - SILENT_AFTER,
     )
     return db.session.scalar(seen.limit(1)) is not None
 

@@ -83,6 +83,7 @@ class PersonVerbs(Guards):
         values: dict[str, Any] = {
             counter: getattr(seen, counter) + change.counts[outcome] for outcome, counter in COUNTERS.items()
         }
+        values["blank_count"] = max(0, seen.blank_count - change.filled)
         values["left_alone_count"] = seen.left_alone_count + change.left_alone
         values["total_numbers"] = seen.total_numbers + change.counts.total()
         values["processed_numbers"] = seen.processed_numbers + sum(change.counts[outcome] for outcome in FINAL)

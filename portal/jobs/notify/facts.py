@@ -10,9 +10,11 @@ from sqlalchemy import func, select
 
 from portal.database import db
 from portal.documents.preview import MOST_COLUMNS
+from portal.jobs.core.derived import cell_counts
 from portal.jobs.core.job_columns import JobColumns
 from portal.jobs.core.job_tables import Attempt, CellAnswer, Number
 from portal.jobs.core.retention import deleted_on
+from portal.jobs.core.status import CellStatus
 from portal.sources.base import Outcome
 
 ROWS_NAMED = 10  # rows that an email names at most
@@ -27,15 +29,18 @@ def job_facts(job: JobColumns) -> dict[str, Any]:
     unanswered = job.total_numbers - job.processed_numbers
     rows = _rows(job.id, *UNANSWERED) if unanswered else []
     until = deleted_on(job)
-    invalid = _rows(job.id, Outcome.INVALID)[: ROWS_NAMED - len(rows)] if job.invalid_count else []
+    counts = cell_counts(job)
+    invalid = counts[CellStatus.INVALID]
+    invalid_rows = _rows(job.id, Outcome.INVALID)[: ROWS_NAMED - len(rows)] if invalid else []
     return {
         "file_name": job.file_name,
         "total": job.total_numbers,
         "ready": job.processed_numbers,
         "found": job.found_count,
         "not_found": job.not_found_count,
-        "invalid": job.invalid_count,
-        "invalid_rows": [row_no for row_no, _ in invalid],
+        "invalid": invalid,
+        "invalid_rows": [row_no for row_no, _ in invalid_rows],
+        "blank": counts[CellStatus.BLANK],
         "cause_code": job.last_error,  # or a text that was written by hand
         "causes": _causes(job.id, rows) if unanswered else [],
         "attempts": job.attempt,
@@ -49,10 +54,12 @@ def job_facts(job: JobColumns) -> dict[str, Any]:
 
 
 def _rows(job_id: int, *outcomes: Outcome) -> list[tuple[int, str | None]]:
-    """Return the first rows that have a number with one of these outcomes, each once with its first reason."""
+    """Return the first rows that have a number with one of these outcomes, each once with its first reason. A blank
+    cell is not among them."""
     rows = (
         select(CellAnswer.row_no, CellAnswer.reason)
         .where(CellAnswer.job_id == job_id, CellAnswer.outcome.in_(outcomes))
+        .where(func.coalesce(CellAnswer.reason, "") != CellStatus.BLANK.value)
         .order_by(CellAnswer.row_no, CellAnswer.column, CellAnswer.place)
         .limit(ROWS_NAMED * MOST_COLUMNS)
     )

@@ -19,6 +19,7 @@ from portal.documents.storage import Storage, result_part, sheet_part
 from portal.jobs import corrections, queries
 from portal.jobs.core.corrected_cells import NOT_TO_FIX, TO_FIX
 from portal.jobs.core.job_tables import CellAnswer
+from portal.jobs.core.status import CellStatus
 from portal.jobs.export import fields_of_job, groups_of
 from portal.jobs.models import ScrapingJob
 from portal.jobs.result.index_file import STATUS, Column, NewIndex, Place
@@ -95,7 +96,7 @@ def _index_of(job: ScrapingJob, storage: Storage) -> NewIndex:
             if len(bad_places) < corrections.MOST_READ:
                 bad_places.append((row_no, column, place))
         cells, own_text = beside.row(row_no)
-        status.add(outcome.value, str)
+        status.add(CellStatus.of(outcome, reason).value, str)
         number.add(e164 or text, str)
         for one, values in own_values:
             cell = cells[one] if one < len(cells) else None

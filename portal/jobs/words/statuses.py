@@ -8,10 +8,10 @@ from datetime import datetime
 from flask_babel import LazyString, format_decimal, format_time, gettext, lazy_pgettext, ngettext
 from flask_babel import lazy_gettext as _
 
-from portal.jobs.core.derived import Summary, cause_of, cells_to_fix, retryable_numbers, summary_sentence
+from portal.jobs.core.derived import Summary, cause_of, cell_counts, cells_to_fix, retryable_numbers, summary_sentence
 from portal.jobs.core.job_columns import JobColumns
 from portal.jobs.core.job_tables import AttemptEnd
-from portal.jobs.core.status import Status
+from portal.jobs.core.status import CellStatus, Status
 from portal.jobs.words.causes import Explained, Side, explain, list_words, reason_words, row_reason_words
 from portal.jobs.words.timeline import event_tone, event_words
 from portal.sources.base import Outcome
@@ -32,23 +32,25 @@ STATUSES: dict[Status, LazyString] = {
     Status.CANCELLED: _("Cancelled"),
 }
 
-OUTCOMES: dict[Outcome, LazyString] = {
-    Outcome.FOUND: _("Found"),
-    Outcome.NOT_FOUND: _("Not found"),
-    Outcome.INVALID: _("Invalid"),
-    Outcome.REJECTED: _("Rejected"),
-    Outcome.WAITING: _("To look up"),
-    Outcome.FAILED: _("No answer"),
+OUTCOMES: dict[CellStatus, LazyString] = {
+    CellStatus.FOUND: _("Found"),
+    CellStatus.NOT_FOUND: _("Not found"),
+    CellStatus.INVALID: _("Invalid"),
+    CellStatus.REJECTED: _("Rejected"),
+    CellStatus.WAITING: _("To look up"),
+    CellStatus.FAILED: _("No answer"),
+    CellStatus.BLANK: _("Blank"),
 }
 
 # Labels of a count: Spanish and other languages use a plural here.
-OUTCOME_COUNTS: dict[Outcome, LazyString] = {
-    Outcome.FOUND: lazy_pgettext("how many rows", "Found"),
-    Outcome.NOT_FOUND: lazy_pgettext("how many rows", "Not found"),
-    Outcome.INVALID: lazy_pgettext("how many rows", "Invalid"),
-    Outcome.REJECTED: lazy_pgettext("how many rows", "Rejected"),
-    Outcome.WAITING: lazy_pgettext("how many rows", "To look up"),
-    Outcome.FAILED: lazy_pgettext("how many rows", "No answer"),
+OUTCOME_COUNTS: dict[CellStatus, LazyString] = {
+    CellStatus.FOUND: lazy_pgettext("how many rows", "Found"),
+    CellStatus.NOT_FOUND: lazy_pgettext("how many rows", "Not found"),
+    CellStatus.INVALID: lazy_pgettext("how many rows", "Invalid"),
+    CellStatus.REJECTED: lazy_pgettext("how many rows", "Rejected"),
+    CellStatus.WAITING: lazy_pgettext("how many rows", "To look up"),
+    CellStatus.FAILED: lazy_pgettext("how many rows", "No answer"),
+    CellStatus.BLANK: lazy_pgettext("how many rows", "Blank"),
 }
 
 ATTEMPT_ENDS: dict[AttemptEnd, LazyString] = {
@@ -108,14 +110,14 @@ def badge_words(job: JobColumns, now: datetime) -> tuple[str, str]:
     return "soon", gettext("Waiting")
 
 
-def outcome_words(outcome: Outcome | str) -> str:
-    """The outcome of one row in a word or two."""
-    return str(OUTCOMES[Outcome(outcome)])
+def outcome_words(outcome: Outcome | CellStatus | str) -> str:
+    """The outcome of one row, or the status of its cell, in a word or two."""
+    return str(OUTCOMES[CellStatus(outcome)])
 
 
-def outcome_count_words(outcome: Outcome | str) -> str:
+def outcome_count_words(outcome: Outcome | CellStatus | str) -> str:
     """An outcome as the label of a count of rows."""
-    return str(OUTCOME_COUNTS[Outcome(outcome)])
+    return str(OUTCOME_COUNTS[CellStatus(outcome)])
 
 
 def attempt_end_words(end: AttemptEnd | None) -> str:
@@ -176,9 +178,12 @@ def waits_words(job: JobColumns, now: datetime) -> str:
 
 
 def _done(job: JobColumns) -> str:
-    total = job.total_numbers
-    if not total:
+    blank = cell_counts(job)[CellStatus.BLANK]
+    total = job.total_numbers - blank
+    if not job.total_numbers:
         return gettext("Done: the file had no rows.")
+    if not total:
+        return gettext("Done: all cells are blank.")
     found = ngettext(
         "Done: %(found)s of %(n)s number has data.",
         "Done: %(found)s of %(n)s numbers have data.",
@@ -188,7 +193,8 @@ def _done(job: JobColumns) -> str:
     )
     to_fix = cells_to_fix(job)
     fix = ngettext("%(n)s number to fix.", "%(n)s numbers to fix.", to_fix, n=format_decimal(to_fix))
-    return f"{found} {fix}" if to_fix else found
+    empty = ngettext("%(n)s blank cell.", "%(n)s blank cells.", blank, n=format_decimal(blank))
+    return " ".join([found, *([fix] if to_fix else []), *([empty] if blank else [])])
 
 
 _BADGES: dict[Summary, tuple[str, LazyString]] = {

@@ -11,10 +11,9 @@ from portal.accounts.admin import active_admins
 from portal.clock import utcnow
 from portal.config import LOCALES
 from portal.jobs.admin import portal_settings
-from portal.jobs.core.status import Status
+from portal.jobs.core.status import CellStatus, Status
 from portal.jobs.quotas import quota_of
 from portal.jobs.words.statuses import status_words
-from portal.sources.base import Outcome
 from portal.web.access import login_required
 from portal.web.help.pages import GROUPS, PAGES, pages_for
 
@@ -74,7 +73,7 @@ def _facts() -> dict[str, Any]:
         "timeout_minutes": settings["SCRAPING_TIMEOUT_MINUTES"],
         "retention_days": settings["RETENTION_DAYS"] if kept is None else kept,
         "statuses": list(Status),
-        "outcomes": list(Outcome),
+        "outcomes": list(CellStatus),
         "status_name": lambda status: Markup("<b>{}</b>").format(status_words(status)),
         "contact": contact,
         "admins": [] if contact else active_admins(),

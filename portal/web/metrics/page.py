@@ -193,7 +193,7 @@ def _numbers_chart(span: Span, pieces: list[Sums], whole: Sums, before: list[Sum
     series = [
         Series(outcome_count_words("found"), "good", values("found")),
         Series(outcome_count_words("not_found"), "idle", values("not_found")),
-        Series(gettext("Invalid or rejected"), "late", values("invalid", "rejected")),
+        Series(gettext("Invalid, blank or rejected"), "late", values("invalid", "rejected")),
         Series(gettext("Without an answer"), "bad", values("failed", "waiting")),
     ]
     count = whole.numbers

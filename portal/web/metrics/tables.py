@@ -48,9 +48,14 @@ def files_table(span: Span, pieces: list[Sums]) -> Table:
     return Table("files", gettext("Finished files"), [*columns, Column("total", gettext("Total"))], rows)
 
 
+def _heading(name: str) -> str:
+    """The heading of a count of numbers. These sums count blank cells as invalid."""
+    return gettext("Invalid or blank") if name == "invalid" else outcome_count_words(name)
+
+
 def numbers_table(span: Span, pieces: list[Sums]) -> Table:
     """Their numbers, by time and outcome."""
-    columns = [_when(span.step), *(Column(name, outcome_count_words(name)) for name in NUMBERS)]
+    columns = [_when(span.step), *(Column(name, _heading(name)) for name in NUMBERS)]
     rows: list[list[Value]] = [
         [moment_words(start, span.step), *(piece.of(name) for name in NUMBERS), piece.numbers]
         for start, piece in zip(span.starts, pieces, strict=True)

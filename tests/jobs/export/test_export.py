@@ -11,6 +11,8 @@ from openpyxl import load_workbook
 from portal import sources
 from portal.accounts import User
 from portal.database import db
+from portal.jobs.core.derived import cells_to_fix
+from portal.jobs.core.status import CellStatus
 from portal.jobs.export import UnknownGroup, export, groups_of
 from portal.jobs.words.statuses import outcome_words
 from portal.sources.base import Answer, Outcome, SourceFacts
@@ -64,7 +66,7 @@ def test_the_answers_follow_the_widest_row(app: Flask, alice: User) -> None:
     ana, luis, blank, marta, note, eva, pep, iris = (row[5:] for row in rows[1:])
     assert ana == ["Found", "mobile", "Movistar", None, "+34612345678", "2026-05-05 11:00:00", None]
     assert luis == ["Found", "mobile", "Movistar", None, "+34612345678", "2026-05-05 11:00:00", 2]
-    assert blank[0] == "Invalid" and "blank" in blank[3]
+    assert blank[0] == "Blank" and "blank" in blank[3]
     assert marta[0] == outcome_of(Outcome.FAILED) and marta[3] == "The source did not answer for this number."
     assert note[0] == "Invalid" and "not a telephone number" in note[3]
     assert eva[:2] == ["Not found", None]
@@ -72,7 +74,7 @@ def test_the_answers_follow_the_widest_row(app: Flask, alice: User) -> None:
     assert iris[:3] == ["Found", "mobile", None]
 
 
-def outcome_of(outcome: Outcome) -> str:
+def outcome_of(outcome: Outcome | CellStatus) -> str:
     with force_locale("en"):
         return outcome_words(outcome)
 
@@ -86,7 +88,8 @@ def test_the_files_sums_are_the_jobs_counters(app: Flask, alice: User) -> None:
         assert counted == {
             outcome_of(Outcome.FOUND): job.found_count,
             outcome_of(Outcome.NOT_FOUND): job.not_found_count,
-            outcome_of(Outcome.INVALID): job.invalid_count,
+            outcome_of(Outcome.INVALID): job.invalid_count - job.blank_count,
+            outcome_of(CellStatus.BLANK): job.blank_count,
             outcome_of(Outcome.FAILED): job.failed_count,
         }
         assert counted.total() == job.total_numbers == 16
@@ -99,7 +102,7 @@ def test_a_job_that_has_not_begun_can_be_downloaded(app: Flask, alice: User) -> 
 
     waiting = outcome_of(Outcome.WAITING)
     assert [record["Status"] for record in records] == [
-        waiting, waiting, "Invalid", waiting, "Invalid", waiting, waiting, waiting
+        waiting, waiting, "Blank", waiting, "Invalid", waiting, waiting, waiting
     ]  # fmt: skip
     assert records[0]["Checked at"] is None
 
@@ -111,20 +114,20 @@ def test_rows_to_fix_say_what_to_do_and_keep_the_titles(app: Flask, alice: User)
 
     assert rows[0][0] == "Listado de clientes 2026"
     records = as_records(rows, header_row=3)
-    assert [record["Row in your file"] for record in records] == [6, 7, 8]
-    assert [record["Nombre"] for record in records] == [None, "Marta", "=1+1"]
+    assert [record["Row in your file"] for record in records] == [7, 8]
+    assert [record["Nombre"] for record in records] == ["Marta", "=1+1"]
     assert all(record["What to do"] for record in records)
-    assert len(records) == job.failed_count + job.invalid_count + job.rejected_count
+    assert len(records) == job.failed_count + cells_to_fix(job)
 
 
 def test_the_rows_to_fix_can_be_uploaded_again(app: Flask, alice: User) -> None:
     first = ran(job_on(app, alice, [HEADER, *PEOPLE], column=1))
     again = sheet_of(app, first, rows="failed")
-    again[2][1] = "691234568"
+    again[1][1] = "691234568"
 
     second = job_on(app, alice, again, column=1)
 
-    assert (second.total_numbers, second.invalid_count) == (3, 2)
+    assert (second.total_numbers, second.invalid_count) == (2, 1)
 
 
 def test_each_group_has_as_many_rows_as_it_says(app: Flask, alice: User) -> None:

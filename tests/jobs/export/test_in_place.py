@@ -26,12 +26,12 @@ from portal.documents.reader.file_mark import mark_of
 from portal.documents.reader.limits import ReadLimits
 from portal.jobs import commands
 from portal.jobs.core.job_tables import NumberCell
+from portal.jobs.core.status import CellStatus
 from portal.jobs.download_mark import read_mark
 from portal.jobs.export import RowChoice, RowFilter, download_name, export, open_download, write_export
 from portal.jobs.export.copy import dialect_of, look_ahead, open_at
 from portal.jobs.export.in_place.workbook import Place
 from portal.jobs.models import ScrapingJob
-from portal.sources.base import Outcome
 from tests.jobs.export.exporting import every_column, ran
 from tests.jobs.export.sheet_order import faults_of_workbook
 from tests.jobs.export.test_own_ods import cell as ods_cell
@@ -93,7 +93,7 @@ def test_all_rows_come_in_the_persons_own_workbook(app: Flask, alice: User) -> N
     assert [cell.value for cell in sheet[3][4:]] == [
         "Status", "Line type", "Original operator", "Reason", "International number", "Checked at", "Duplicate of row",
     ]  # fmt: skip
-    assert [sheet.cell(row, 5).value for row in range(4, 8)] == ["Found", "Invalid", "No answer", "Invalid"]
+    assert [sheet.cell(row, 5).value for row in range(4, 8)] == ["Found", "Blank", "No answer", "Invalid"]
     assert sheet["J4"].is_date
     assert [sheet.cell(row, 5).fill.fgColor.rgb for row in (4, 6)] == ["FFE4F2E7", "FFFBE9D9"]
 
@@ -364,7 +364,7 @@ def test_any_choice_of_rows_can_be_downloaded(app: Flask, alice: User, as_alice:
 
 def test_a_choice_is_in_the_files_name(app: Flask, alice: User) -> None:
     job = ran(job_of(app, alice, content_of(ROWS)))
-    choice = RowChoice(Outcome.FOUND, (("line_type", "mobile"), ("province", "")))
+    choice = RowChoice(CellStatus.FOUND, (("line_type", "mobile"), ("province", "")))
     with force_locale("en"):
         assert "(Found, mobile, without data" in download_name(job, "xlsx", choice=choice)
 

@@ -48,7 +48,7 @@ ANSWERS = [
     ["Found", "landline", "Found", "mobile"],
     [None, None, "Found", "mobile"],
     ["Found", "mobile", "No answer", None],
-    ["Invalid", None, None, None],
+    ["Blank", None, None, None],
     ["Invalid", None, "1) Found / 2) No answer", "1) landline / 2) –"],
     ["Found", "landline", None, None],
 ]
@@ -135,7 +135,7 @@ def test_the_statuses_of_both_columns_have_their_colour(app: Flask, alice: User)
         sheet = load_workbook(file).worksheets[0]
     found, to_fix, none = "FFE4F2E7", "FFFBE9D9", "00000000"
     colours = [[sheet.cell(row, column).fill.fgColor.rgb for column in (5, 7)] for row in range(2, 8)]
-    assert colours == [[found, found], [none, found], [found, to_fix], [to_fix, none], [to_fix, to_fix], [found, none]]
+    assert colours == [[found, found], [none, found], [found, to_fix], [none, none], [to_fix, to_fix], [found, none]]
 
 
 @ON_BOTH
@@ -162,8 +162,8 @@ def test_a_selection_has_the_rows_in_which_one_of_the_numbers_is_wanted(app: Fla
     job = ran(job_of(app, alice, workbook_of(ROWS), "clientes.xlsx"))
     rows = sheet_of(app, job, rows="failed", columns=chosen(job, "row,status,reason"))
     assert rows[0][4:] == ["Row in your file", "Fijo: status", "Fijo: reason", "Móvil: status", "Móvil: reason"]
-    assert [row[4] for row in rows[1:]] == [4, 5, 6]
-    assert [row[5] for row in rows[1:]] == ["Found", "Invalid", "Invalid"]
+    assert [row[4] for row in rows[1:]] == [4, 6]
+    assert [row[5] for row in rows[1:]] == ["Found", "Invalid"]
     assert [row[0] for row in csv_of(app, job, group="mobiles")[1:]] == ["Ana", "Luis"]
 
 

@@ -1,6 +1,10 @@
 """Which processes are alive: the rows of worker processes, and when the portal reports a standstill."""
 
+import os
 import signal
+import socket
+import subprocess
+import sys
 from datetime import datetime, timedelta
 
 import pytest
@@ -12,7 +16,17 @@ from portal.database import db, reading
 from portal.jobs import shares
 from portal.jobs.core.job_tables import SweepState
 from portal.jobs.health import processes as processes_room
-from portal.jobs.health.processes import EVERY, KEPT, SILENT_AFTER, SWEEP_MISSED, Reporter, WorkerProcess, is_stalled
+from portal.jobs.health.processes import (
+    EVERY,
+    KEPT,
+    SILENT_AFTER,
+    SWEEP_MISSED,
+    Reporter,
+    WorkerKind,
+    WorkerProcess,
+    alive_workers,
+    is_stalled,
+)
 from portal.jobs.sweep import steps
 from tests.services import wait_until
 from tests.support import cast, scenes
@@ -80,6 +94,26 @@ def test_a_process_that_vanished_is_named_for_an_hour(app, now) -> None:
         found = processes_room.workers(now + later)
         assert len(found) == named
         assert [processes_room.is_alive(worker, now + later) for worker in found] == [there] * named
+
+
+def test_the_successor_of_a_killed_process_is_not_counted_beside_it(app, now) -> None:
+    killed = subprocess.Popen([sys.executable, "-c", ""])
+    killed.wait()
+    host = socket.gethostname()
+    for pid, at, kind in (
+        (killed.pid, host, "scrape"),
+        (os.getppid(), host, "scrape"),
+        (killed.pid, "other", "scrape"),
+        (killed.pid, host, "intake"),
+    ):
+        name = f"{at}:{pid}:{kind}"
+        db.session.add(WorkerProcess(name=name, kind=kind, host=at, pid=pid, started_at=now, seen_at=now))
+    db.session.commit()
+    one = reporter(app, "scrape", now + SECOND)
+    one.report(now + SECOND)
+    assert alive_workers(WorkerKind.SCRAPE, now + SECOND) == 3, "of four rows, the killed one's counts no more"
+    lost = [each for each in processes_room.workers(now + SECOND) if not processes_room.is_alive(each, now + SECOND)]
+    assert [(each.pid, each.host, each.kind) for each in lost] == [(killed.pid, host, "scrape")], "and it stays named"
 
 
 def test_the_sweep_removes_only_rows_of_a_day_ago(app, now) -> None:
