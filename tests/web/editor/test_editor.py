@@ -31,6 +31,10 @@ WALKS = {
     "page": (["MásMóvil", "Móvil"], {"operator": "MásMóvil", "line_type": "Móvil"}),
     "csv": (["Digi", "si"], {"operator": "Digi", "ported": "yes"}),
     "batch": (["Yoigo"], {"operator": "Yoigo"}),
+    "credits": (
+        ["21407", "Movistar", "false"],
+        {"mcc_mnc": "21407", "original_operator": "Movistar", "ported": "no"},
+    ),
 }
 
 
