@@ -17,11 +17,11 @@ from portal.jobs.core import derived
 from portal.jobs.core.job_tables import CellAnswer
 from portal.jobs.core.status import CellStatus
 from portal.jobs.corrections import MOST_READ, TO_FIX
-from portal.jobs.export import columns_of, fields_of_job, own_names
+from portal.jobs.export import answer_headings, columns_of, fields_of_job, own_names
 from portal.jobs.models import ScrapingJob
 from portal.jobs.result.builder import NUMBER, OWN, own_columns, sheet_of
 from portal.jobs.result.index_file import STATUS, Place, ResultIndex, Wanted
-from portal.sources.words import headings_of, value_words
+from portal.sources.words import value_words
 
 NO_VALUE = "\u2013"  # stands in an address for answers without a value
 ONE_PER_NUMBER = ("e164", "national")  # nothing to choose by
@@ -110,7 +110,7 @@ def bars_of(job: ScrapingJob, index: ResultIndex | None, asked: dict[str, str]) 
         return []
     useful = {column.field for column in columns_of(fields_of_job(job)) if column.is_useful}
     found = []
-    headings = headings_of(fields_of_job(job), job.all_sources)
+    headings = answer_headings(fields_of_job(job), job.all_sources)
     for field in choosable(job):
         if (field not in useful and field not in asked) or field not in index.columns:
             continue
@@ -142,7 +142,7 @@ def _bars(field: str, counted: list[tuple[str, int]], asked: dict[str, str]) -> 
 
 def chosen_values(job: ScrapingJob, asked: dict[str, str]) -> list[ChosenValue]:
     """By which values the rows are chosen, for a line above them."""
-    headings = headings_of(fields_of_job(job), job.all_sources)
+    headings = answer_headings(fields_of_job(job), job.all_sources)
     return [
         ChosenValue(
             headings[field],
@@ -206,10 +206,11 @@ def table_of(job: ScrapingJob, numbers: list[CellAnswer], index: ResultIndex | N
         fields = [field for field in fields if field in seen]
     fields = fields[:MOST_ANSWERS]
     own, cells = _own_table(job, {number.row_no for number in numbers})
+    called = answer_headings(fields_of_job(job), job.all_sources)
     labels = {
         **{f"{OWN}{column}": name for column, name in own.items()},
         NUMBER: gettext("Number"), STATUS: gettext("Status"),
-        **{field: text for field, text in headings_of(fields_of_job(job), job.all_sources).items() if field in fields},
+        **{field: text for field, text in called.items() if field in fields},
     }  # fmt: skip
     return {
         "answer_fields": [(field, labels[field]) for field in fields],
