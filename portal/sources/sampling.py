@@ -14,7 +14,7 @@ from urllib.parse import quote, quote_plus
 from portal.causes import CauseCode
 from portal.sources import catalogue
 from portal.sources.base import NoTickets, SourceBusy, SourceStopped
-from portal.sources.editor.login import outline
+from portal.sources.editor.login_outline import outline_of, written
 from portal.sources.http.clean import clean_text
 from portal.sources.http.client import NoResponse, SourceClient
 from portal.sources.http.response import SourceResponse
@@ -113,9 +113,7 @@ def ask_once(
         return SampleResult(seconds=took, reason=reason or CauseCode.TEMPORARY, sent=sent)
     asked = replace(sent, answer_headers=(), answer_body="")  # which are kept apart
     headers = {name: clean_text(text)[:500] for name, text in sent.answer_headers if name in KEPT_HEADERS}
-    body = outline(response.body) if signs_in else _without(response.body, masks)
-    if signs_in:
-        headers = {"content-type": "application/json"}
+    body = written(outline_of(response)) if signs_in else _without(response.body, masks)
     return SampleResult(
         response.status, headers, body[:KEPT_BYTES], response.whole and len(body) <= KEPT_BYTES, took, sent=asked
     )

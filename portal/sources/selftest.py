@@ -14,7 +14,8 @@ from portal.sources.http.extract import FieldMissing, extract_fields
 from portal.sources.http.response import SourceResponse, UnreadableResponse
 from portal.sources.recipes.model import Case, Difference, Recipe
 
-TYPES = {"html": "text/html", "xml": "text/xml", "csv": "text/csv", "text": "text/plain"}
+TYPES = {"html": "text/html", "xml": "text/xml", "csv": "text/csv", "text": "text/plain",
+         "form": "application/x-www-form-urlencoded"}  # fmt: skip
 OUTCOMES = {
     Verdict.OK: Outcome.FOUND,
     Verdict.NOT_FOUND: Outcome.NOT_FOUND,

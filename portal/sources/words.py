@@ -170,6 +170,7 @@ UNUSABLE: dict[str, LazyString] = {
     "not CSV": _("The answer is not CSV."),
     "not a text": _("The answer is a web page, and not the plain text or the CSV that the recipe expects."),
     "not a page": _("The answer is not a web page."),
+    "not a form": _("The answer is not written as a form is sent (a=1&b=2)."),
     "not in its charset": _("The answer is not in the charset that it declares. Set [answer] charset in the recipe."),
     "longer than its limit": _("The answer is longer than the recipe allows."),
     "no field at all": _("The answer contains none of the fields."),

@@ -20,7 +20,8 @@ from portal.jobs.spending import caps, reservations
 from portal.jobs.spending.reservations import Account, month_of
 from portal.sources import catalogue, drafts, exclusions, recipe_store
 from portal.sources.drafts import SIGNS_IN, DraftSample
-from portal.sources.editor.login import outline
+from portal.sources.editor.login_outline import outline_of, written
+from portal.sources.http.response import SourceResponse
 from tests.support.cast import make_job, mobile
 from tests.support.recipes import LOOPBACK
 
@@ -112,7 +113,7 @@ def fill(app: Flask, alice: User, ada_email: str) -> dict[str, str]:
         _sample(answered, f"+34{mobile(nth)}", meaning, status, json.dumps(body).encode())
     bulk = _draft("por-tandas", BULK, ada_email)
     signed_in = json.dumps({"data": {"token_type": "bearer", "jwt": "eyJhbGciOiJIUzI1NiJ9.e30", "expires_in": 3600}})
-    _sample(bulk, f"+34{mobile(1)}", SIGNS_IN, 200, outline(signed_in.encode()))
+    _sample(bulk, f"+34{mobile(1)}", SIGNS_IN, 200, written(outline_of(SourceResponse(200, {}, signed_in.encode()))))
     accepted = {"bulkId": "b77-42", "state": "accepted"}
     _sample(bulk, f"+34{mobile(1)}", "exists", 200, json.dumps(accepted).encode())
     account = Account(alice_id, "operador", "EUR")

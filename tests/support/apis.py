@@ -3,6 +3,7 @@ sources is walked with. Numbers that end in 7 are unknown, those that end in 9 w
 
 import base64
 import json
+from collections.abc import Callable
 
 from tests.support.provider import Answered, Asked
 
@@ -141,3 +142,37 @@ def ticket_api(asked: Asked) -> Answered:
     numbers = [one[::-1] for one in asked.path.removeprefix("/bulk/").split("-")[1:]]
     found = [{"to": one, "network": "Euskaltel"} for one in numbers if not one.endswith("7")]
     return Answered({"state": "done", "results": found})
+
+
+SESSION = "5a1b9c3d7e5f4a2b8c6d0e1f2a3b+c5d"
+LOGINS = {  # how a login may answer that is no JSON object
+    "text": Answered(f"OK: {SESSION}\r\n", type="text/plain"),
+    "line": Answered(f"OK {SESSION}", type="text/plain"),
+    "parts": Answered(f"0|{SESSION}|3600", type="text/plain"),
+    "form": Answered(
+        f"token_type=bearer&access_token={SESSION.replace('+', '%2B')}&expires_in=3600",
+        type="application/x-www-form-urlencoded",
+    ),
+    "xml": Answered(
+        f"<?xml version='1.0'?><login><code>0</code><sessionId>{SESSION}</sessionId><ttl>7200</ttl></login>",
+        type="text/xml",
+    ),
+    "header": Answered("", 201, [("X-Subject-Token", SESSION)]),
+    "cookie": Answered({"ok": True}, 200, [("Set-Cookie", f"sid={SESSION}; Path=/; HttpOnly")]),
+    "string": Answered(f'"{SESSION}"', type="application/json"),
+}
+
+
+def login_api(kind: str) -> Callable[[Asked], Answered]:
+    """An API whose login answers so, and which wants what it gave as a session: a cookie, or a header."""
+
+    def answer(asked: Asked) -> Answered:
+        if asked.path == "/http/auth":
+            if (asked.query.get("user"), asked.query.get("password")) != (USER, PASSWORD):
+                return Answered("ERR: 001, Authentication failed", 401, type="text/plain")
+            return LOGINS[kind]
+        given = asked.headers.get("Cookie") if kind == "cookie" else asked.headers.get("Authorization")
+        wanted = f"sid={SESSION}" if kind == "cookie" else f"Bearer {SESSION}"
+        return bearer_like(asked.query.get("msisdn", "")) if given == wanted else Answered({"error": "session"}, 401)
+
+    return answer

@@ -2,9 +2,7 @@
 database. No page's request waits for a source, and the web process never calls out.
 """
 
-import json
 from collections.abc import Sequence
-from contextlib import suppress
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -22,9 +20,10 @@ from portal.jobs.spending.reservations import Account
 from portal.jobs.trials.source_trial import LOST, SLOW, RedisAway
 from portal.sources import catalogue, drafts, exclusions
 from portal.sources.drafts import SIGNS_IN, DraftSample
+from portal.sources.editor import login_outline
 from portal.sources.editor.document import RecipeDocument
 from portal.sources.editor.drafted import drafted_recipe, mistakes_in, name_in, recipe_to_ask, stops
-from portal.sources.editor.login import learned
+from portal.sources.editor.login import learned, place_of_token, without_token
 from portal.sources.editor.saved_samples import answer_of, cost_of
 from portal.sources.http.source import facts_of
 from portal.sources.recipes.model import Recipe
@@ -109,8 +108,10 @@ def _signed_in(sample: DraftSample, text: str) -> tuple[dict[str, Any], bytes]:
     result = ask_once(recipe_to_ask(text, name), sample.number, signs_in=True)
     if result.status is not None and result.status < 300:
         document = RecipeDocument(text)
-        with suppress(ValueError):
-            document.set_before(learned(document.before, json.loads(result.body)))
+        if (outline := login_outline.read(result.body)) is not None:
+            document.set_before(learned(document.before, outline))
+        if "cookie" in place_of_token(document.before):
+            without_token(document)
         if document.text != text and not stops(mistakes_in(document.text, *catalogue.opened())):
             draft = drafts.find(sample.draft)
             drafts.change(sample.draft, document.text, draft.changed_by if draft else "", utcnow(), seen=text)

@@ -22,6 +22,10 @@ MOST_LETTERS = 200
 MOST_WALKED = 10_000  # elements or values that are looked at; an answer with more elements is shown as text
 HIDDEN = -2  # the depth of what is not shown
 _IDENTIFIER = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+_FORM = re.compile(r"[\w.-]+=[^&=\s;,|][^&\s;,|]*(?:&[\w.-]+=[^&\s]*)*")  # a=1&b=2
+_NAMED_LINE = re.compile(r"\s*([\w .-]{1,40}?)\s*[:=]\s*(\S.*)")  # name: value
+_PARTS = re.compile(r"[^\s|;,]+([|;,])[^|;,]*(?:\1[^|;,]*)*")  # a|b|c
+_STATUS_FIRST = re.compile(r"[\w+-]{1,12}( )\S{8,}")  # OK 5a1b9c3d7e5f
 
 
 @dataclass(frozen=True)
@@ -56,6 +60,8 @@ def format_of(response: SourceResponse) -> str:
         return "html"
     if begin.startswith((b"<?xml", b"<soap")) or "xml" in kind or begin[:1] == b"<":
         return "xml"
+    if "x-www-form-urlencoded" in kind or _FORM.fullmatch(response.text[:20_000].strip()):
+        return "form"
     lines = [line for line in response.text[:20_000].splitlines() if line.strip()][:5]
     for mark in ";,\t|":
         if "csv" in kind or (len(lines) > 1 and lines[0].count(mark) and lines[0].count(mark) == lines[1].count(mark)):
@@ -223,14 +229,24 @@ def _csv(rows: list[Any]) -> AnswerTree:
 
 
 def _lines(text: str, *, choosable: bool = False) -> Iterator[TreeRow]:
-    for line in text[:4000].splitlines()[:40]:
-        if not line.strip():
-            continue
-        match = re.match(r"\s*([\w .-]{1,40}?)\s*[:=]\s*(\S.*)", line)
+    lines = [line for line in text[:4000].splitlines()[:40] if line.strip()]
+    for line in lines:
+        match = _NAMED_LINE.match(line)
         if not choosable:
             yield TreeRow(0, "", clipped(line))
         elif match:
             name = re.escape(match[1]).replace("\\ ", " ").replace(" ", r"\s")
-            yield TreeRow(0, match[1], clipped(match[2]), {"regex": rf"(?m)^\s*{name}\s*[:=]\s*(.*)$"}, (match[1],))
+            place = {"regex": rf"(?m)^\s*{name}\s*[:=]\s*(.*?)\s*$"}
+            yield TreeRow(0, match[1], clipped(match[2]), place, (match[1],))
+        elif parts := len(lines) == 1 and (_PARTS.fullmatch(line.strip()) or _STATUS_FIRST.fullmatch(line.strip())):
+            yield from _parts(line.strip(), parts[1])
         else:
             yield TreeRow(0, "", clipped(line), {"regex": r"(?s)^\s*(.*?)\s*$"}, ())
+
+
+def _parts(line: str, mark: str) -> Iterator[TreeRow]:
+    """What a line says between its marks, each part by how many are before it."""
+    other, end = (r"\S", r"\s+") if mark.isspace() else (f"[^{mark}]", re.escape(mark))
+    for place, part in enumerate(line.split(mark)[:20]):
+        place_of = rf"^\s*(?:{other}*{end}){{{place}}}\s*({other}*?)\s*(?:{end}|$)"
+        yield TreeRow(0, f"[{place}]", clipped(part), {"regex": place_of})

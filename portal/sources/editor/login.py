@@ -1,26 +1,20 @@
-"""The request that signs in, `[[before]]`: from a pasted command to its table, and what of its answer is the token.
+"""The request that signs in, `[[before]]`: from a pasted command to its table, what of its answer is the token, and
+where the lookup's own request has it."""
 
-An answer that signs in is itself a secret: only its outline is ever kept or shown.
-"""
-
-import json
-import re
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from portal.sources.editor import curl
-from portal.sources.editor.answer_tree import step
+from portal.sources.editor import request_text
+from portal.sources.editor.document import RecipeDocument
+from portal.sources.editor.login_outline import LoginOutline
 from portal.sources.editor.pasting import PORTAL_SETTINGS, request_of
 from portal.sources.editor.secret_finder import SecretFinder, prefix_of
+from portal.sources.recipes.answer_section import SHORT_FORMS
+from portal.sources.recipes.model import VALUES
 
 TOKEN = "token"  # noqa: S105 - the name under which later requests have it
 USUAL_PATH, USUAL_KEEP = "access_token", "25 min"
-SHOWN = 3  # letters of a text in an answer; a token's beginning tells it from other texts
-_TOKEN_NAMED = re.compile(
-    r"(?:access|auth|id|session|bearer|api)?[_-]?(?:token|jwt)|access|ticket|session(?:id)?", re.IGNORECASE
-)
-_SPAN_NAMED = re.compile(r"expires?(?:[_-]?in)?|ttl|valid(?:ity|[_-]?for)?|lifetime|duration", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
@@ -33,73 +27,93 @@ class PastedLogin:
 
 
 def read_login(command: str, taken_secrets: Collection[str] = ()) -> PastedLogin:
-    """Read a command that signs in. Raises curl.NotRead."""
-    found = curl.read(command)
+    """Read a command that signs in. Raises NotRead."""
+    found = request_text.read(command)
     finder = SecretFinder(prefix_of(found.url), {*taken_secrets, *PORTAL_SETTINGS})
     table = request_of(finder.take_out(found))
     table |= {"take": {TOKEN: USUAL_PATH}, "keep": USUAL_KEEP}
     return PastedLogin(table, finder.values, tuple(found.left_out))
 
 
-def outline(body: bytes) -> bytes:
-    """The answer with the beginning of each text only, as JSON; of what is no JSON nothing but its length."""
-    try:
-        content = json.loads(body)
-    except (ValueError, RecursionError):
-        return json.dumps({"": f"({len(body)} B)"}).encode()
-    return json.dumps(_outlined(content), ensure_ascii=False).encode()
+def place_of_token(before: Mapping[str, Any]) -> dict[str, str]:
+    """Where the table says that its answer has the token, as the place of a row; empty where it does not."""
+    if before.get("cookies") and TOKEN not in (before.get("take") or {}):
+        return {"cookie": ""}
+    take = (before.get("take") or {}).get(TOKEN)
+    if isinstance(take, Mapping):
+        return {key: text for key, text in take.items() if key in ("path", "css", "xpath", "regex", "header")}
+    return {SHORT_FORMS.get(before.get("format", "json"), "path"): take} if take else {}
 
 
-def _outlined(value: Any, depth: int = 0) -> Any:
-    if depth > 20:
-        return "…"
-    if isinstance(value, dict):
-        return {key: _outlined(one, depth + 1) for key, one in list(value.items())[:200]}
-    if isinstance(value, list):
-        return [_outlined(one, depth + 1) for one in value[:20]]
-    if isinstance(value, str) and len(value) > 2 * SHOWN:
-        return f"{value[:SHOWN]}… ({len(value)})"
-    return value
-
-
-def token_path(content: Any) -> str:
-    """Where an answer most likely has its token, as JMESPath; empty where nothing looks like one."""
-    texts = [(path, name, value) for path, name, value in _leaves(content) if isinstance(value, str)]
-    named = [(path, value) for path, name, value in texts if _TOKEN_NAMED.fullmatch(name)]
-    best = sorted(named, key=lambda one: (-one[1].count("("), len(one[0])))  # a long text first
-    return best[0][0] if best else ""
-
-
-def span_path(content: Any) -> str:
-    """Where an answer says for how many seconds its token is valid, as JMESPath; empty where it does not."""
-    found = [path for path, name, value in _leaves(content) if _SPAN_NAMED.fullmatch(name) and _is_span(value)]
-    return found[0] if found else ""
-
-
-def _is_span(value: Any) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool) and 30 <= value <= 40_000_000
-
-
-def _leaves(content: Any, path: str = "", name: str = "", depth: int = 0) -> Iterator[tuple[str, str, Any]]:
-    if isinstance(content, Mapping) and depth < 8:
-        for key, value in content.items():
-            yield from _leaves(value, step(path, key), key, depth + 1)
-    elif path and not isinstance(content, list):
-        yield path, name, content
-
-
-def learned(before: Mapping[str, Any], content: Any) -> dict[str, Any]:
-    """The table with its token and its span where the answer has them, as far as what it says fits nothing."""
+def with_token_at(before: Mapping[str, Any], place: Mapping[str, str], form: str) -> dict[str, Any]:
+    """The table that takes its token from this place of an answer in this format; of a cookie: that lets all cookies go
+    with the later requests."""
     found = dict(before)
-    known = [path for path, _, value in _leaves(content) if isinstance(value, str)]
-    take = dict(found.get("take") or {})
-    if take.get(TOKEN) not in known and (path := token_path(content)):
-        found["take"] = {**take, TOKEN: path}
-    if found.get("keep") == USUAL_KEEP and (path := span_path(content)):
-        found["keep"] = {"path": path}
+    take = {name: one for name, one in (before.get("take") or {}).items() if name != TOKEN}
+    cookies = before.get("cookies") if TOKEN in (before.get("take") or {}) else None  # beside a token they stay
+    if "cookie" in place:
+        found |= {"cookies": True, "take": take or None}
+    elif "header" in place:
+        found |= {"cookies": cookies, "take": {**take, TOKEN: dict(place)}}
+    else:
+        short = SHORT_FORMS.get(form, "path")
+        found |= {
+            "cookies": cookies,
+            "format": None if form == "json" else form,
+            "take": {**take, TOKEN: place[short] if list(place) == [short] else dict(place)},
+        }
+    return {key: value for key, value in found.items() if value is not None}
+
+
+def learned(before: Mapping[str, Any], answer: LoginOutline) -> dict[str, Any]:
+    """The table with its token and its span where the answer has them, as far as what it says fits nothing."""
+    found, known = dict(before), place_of_token(before)
+    is_there = answer.has(known) and ("header" in known or before.get("format", "json") == answer.format)
+    if not (is_there or (answer.sets_cookies and "cookie" in known)):
+        place = answer.token or ({"cookie": ""} if answer.sets_cookies else None)
+        found = with_token_at(before, place, answer.format) if place else found
+    if found.get("keep") == USUAL_KEEP and answer.span:
+        if answer.format in VALUES and "path" in answer.span and found.get("format", "json") == answer.format:
+            found["keep"] = {"path": answer.span["path"]}
+        else:
+            seconds = answer.seconds * 9 // 10
+            found["keep"] = f"{seconds // 60} min" if seconds >= 60 else f"{seconds} s"
     return found
 
 
-def with_token(text: str, secret: str) -> str:
-    """A text of the request with the token in the place of a secret."""
-    return text.replace(f"{{secret:{secret}}}", f"{{{TOKEN}}}")
+def use_token(document: RecipeDocument, secret: str = "") -> None:
+    """Put the token in the place of a secret of the request; without one, where most providers want it."""
+
+    def put(text: str) -> str:
+        return text.replace(f"{{secret:{secret}}}", f"{{{TOKEN}}}") if secret else text
+
+    _change_texts(document, put)
+    headers = dict(document.value("request", "headers") or {})
+    if not _has_token(document):
+        document.set("request", "headers", {**headers, "Authorization": f"Bearer {{{TOKEN}}}"})
+
+
+def without_token(document: RecipeDocument) -> None:
+    """Let the request go without the token, as cookies sign in: the headers that have it are left out."""
+    headers = document.value("request", "headers") or {}
+    kept = {name: text for name, text in headers.items() if f"{{{TOKEN}}}" not in text}
+    document.set("request", "headers", kept or None)
+
+
+def put_back_secret(document: RecipeDocument) -> None:
+    """Let the request have a key again in the place of the token."""
+    name = f"{(document.value('name') or 'source').upper().replace('-', '_')}_TOKEN"
+    _change_texts(document, lambda text: text.replace(f"{{{TOKEN}}}", f"{{secret:{name}}}"))
+
+
+def _change_texts(document: RecipeDocument, change: Callable[[str], str]) -> None:
+    for key in ("url", "body"):
+        if text := document.value("request", key):
+            document.set("request", key, change(text))
+    headers = document.value("request", "headers") or {}
+    document.set("request", "headers", {name: change(text) for name, text in headers.items()} or None)
+
+
+def _has_token(document: RecipeDocument) -> bool:
+    texts = [document.value("request", key) or "" for key in ("url", "body")]
+    return any(f"{{{TOKEN}}}" in text for text in (*texts, *(document.value("request", "headers") or {}).values()))

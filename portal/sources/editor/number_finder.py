@@ -12,7 +12,7 @@ from urllib.parse import unquote, unquote_plus
 
 import phonenumbers
 
-from portal.sources.editor.curl import FORM, PastedRequest
+from portal.sources.editor.pasted_request import FORM, PastedRequest
 from portal.sources.editor.secret_finder import CLOSE, OPEN, mark
 from portal.sources.recipes.placeholders import forms_of
 

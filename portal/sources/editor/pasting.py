@@ -6,8 +6,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from portal.config import SETTINGS
-from portal.sources.editor import curl, number_finder
+from portal.sources.editor import number_finder, request_text
 from portal.sources.editor.document import RecipeDocument, new_document
+from portal.sources.editor.pasted_request import NotRead, PastedRequest
 from portal.sources.editor.secret_finder import CLOSE, NAMELESS, OPEN, SecretFinder, finished, prefix_of
 
 BATCH_SIZE = 50
@@ -29,12 +30,12 @@ class Pasted:
 def read(command: str, country: str, taken_secrets: Collection[str] = (), number: str = "") -> Pasted:
     """Read a command. `number` is what a person says the number is, as the command has it. Raises NotRead, also for a
     command without a number."""
-    found = curl.read(command)
+    found = request_text.read(command)
     name = prefix_of(found.url)
     finder = SecretFinder(name, {*taken_secrets, *PORTAL_SETTINGS})
     numbered = number_finder.find(_hidden(finder, found, number), country, number)
     if not numbered.form:
-        raise curl.NotRead("no_number")
+        raise NotRead("no_number")
     request = request_of(numbered.request)
     batch = _batch(numbered)
     numbers = tuple(dict.fromkeys(one for one in (numbered.number, *numbered.others) if one))
@@ -54,7 +55,7 @@ def named(found: Pasted, taken: Collection[str]) -> str:
     return document.text
 
 
-def _hidden(finder: SecretFinder, found: curl.PastedRequest, number: str) -> curl.PastedRequest:
+def _hidden(finder: SecretFinder, found: PastedRequest, number: str) -> PastedRequest:
     """The request without its secrets. A number looks like no secret, whatever the name beside it says."""
     hidden = finder.take_out(found)
     digits = re.sub(r"\D", "", number)
@@ -66,7 +67,7 @@ def _hidden(finder: SecretFinder, found: curl.PastedRequest, number: str) -> cur
     return hidden
 
 
-def request_of(found: curl.PastedRequest) -> dict[str, Any]:
+def request_of(found: PastedRequest) -> dict[str, Any]:
     """The table of a request whose secrets and number are marks."""
     request: dict[str, Any] = {"url": finished(found.url)}
     if found.method != "GET":

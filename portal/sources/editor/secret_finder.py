@@ -12,7 +12,7 @@ import re
 from collections.abc import Callable, Collection
 from urllib.parse import unquote, unquote_plus, urlsplit
 
-from portal.sources.editor.curl import FORM, PastedRequest, basic
+from portal.sources.editor.pasted_request import FORM, PastedRequest, basic
 from portal.sources.editor.shell_words import END, ENV
 from portal.sources.recipes.placeholders import PLACEHOLDER
 
@@ -27,9 +27,11 @@ _NAME = re.compile(
 _USER_NAME = re.compile(r"(?:user(?:name)?|login|usuario|account|client[-_]?id|accountsid)", re.IGNORECASE)
 # What documentation has in a key's place.
 _TO_FILL_IN = re.compile(
-    r"<[^<>]*(?:key|token|secret|pass|user|sid|clave|auth)[^<>]*>|\{+[A-Za-z_]*(?:key|token|secret|pass|user|sid|auth)[A-Za-z_]*\}+|"
+    r"<[^<>]*(?:key|token|secret|pass|user|sid|clave|auth)[^<>]*>|"
+    r"\{+[A-Za-z_-]*(?:key|token|secret|pass|user|sid|auth|id)[A-Za-z_-]*\}+|"
     r"\[[^\[\]]*(?:key|token|secret|password)[^\[\]]*\]|"
-    r"(?:your|my|tu|mi)[-_ ]?[a-z_-]*(?:key|token|secret|password|sid|user|clave)[a-z_-]*|x{6,}|\*{4,}",
+    r"(?:your|my|tu|mi)[-_. ]?[a-z_.-]*(?:key|token|secret|password|sid|user|clave)[a-z_.-]*|x{6,}|\*{4,}|"
+    r"(?:api|access|auth|client|bearer)[-_ ]?(?:key|token|secret|id|password)",
     re.IGNORECASE,
 )
 _LOOKS_LIKE_ONE = re.compile(r"(?=[^a-zA-Z]*[a-zA-Z])(?=[^0-9]*[0-9])[A-Za-z0-9_\-+/=.~]{20,}")

@@ -122,7 +122,11 @@ def _taken(before: Before, response: SourceResponse) -> dict[str, str]:
     """What the answer gives. Raises UnreadableResponse."""
     if not before.take:
         return {}
-    values = extract_fields(before.take, response.content)
+    of_body = [rule for rule in before.take if not rule.header]
+    values = extract_fields(of_body, response.content) if of_body else {}
+    for rule in before.take:
+        if rule.header:
+            values |= extract_fields([rule], response.headers.get(rule.header.lower(), ""))
     for rule in before.take:
         if rule.name not in values:
             raise UnreadableResponse(f"no field {rule.name}")

@@ -1,4 +1,4 @@
-"""One response of a source: status, headers and body, parsed as JSON or as a page on first use.
+"""One response of a source: status, headers and body, parsed in its format on first use.
 
 The same class holds a response from the network and a saved sample, so that a recipe's test proves what a job will do.
 """
@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
+from urllib.parse import parse_qsl
 
 from lxml import etree
 from parsel import Selector
@@ -101,8 +102,8 @@ class SourceResponse:
 
     @property
     def content(self) -> Any:
-        """The body in the format of the source: a JSON value, the rows of CSV, the tree of a page or of XML, or a text.
-        Raises UnreadableResponse."""
+        """The body in the format of the source: a JSON value, the rows of CSV, the tree of a page or of XML, a text, or
+        the values of a form by their names. Raises UnreadableResponse."""
         match self.reading.format:
             case "html":
                 return self.page
@@ -112,6 +113,8 @@ class SourceResponse:
                 return self.rows
             case "text":
                 return self.plain_text
+            case "form":
+                return self.form
             case _:
                 return self.json
 
@@ -167,6 +170,16 @@ class SourceResponse:
         if not self.reading.header:
             return rows
         return [dict(zip(rows[0], row, strict=False)) for row in rows[1:]]
+
+    @cached_property
+    def form(self) -> dict[str, str]:
+        """The values of a body that is written as a form is sent, `a=1&b=2`: the first of each name. Raises
+        UnreadableResponse."""
+        text = self.plain_text.strip()
+        if "=" not in text:
+            raise UnreadableResponse("not a form")
+        pairs = parse_qsl(text, keep_blank_values=True, encoding=self._charset(), errors="replace")
+        return {name: clean_text(value) for name, value in reversed(pairs)}
 
     @cached_property
     def plain_text(self) -> str:

@@ -1,6 +1,7 @@
 """Reads how the answer is read: [answer], one rule of [outcome], one field of [fields]."""
 
 import codecs
+import re
 
 from w3lib.encoding import resolve_encoding
 
@@ -13,7 +14,8 @@ from portal.sources.recipes.expressions import (
     path,
     regex,
 )
-from portal.sources.recipes.model import FORMATS, TREES, VALUES, AnswerFormat, AnswerReading, FieldRule, Rule
+from portal.sources.recipes.model import FORMATS, LISTS, TREES, VALUES, AnswerFormat, AnswerReading, FieldRule, Rule
+from portal.sources.recipes.request_section import HEADER_NAME
 from portal.sources.recipes.toml_table import TomlTable
 
 SHORT_FORMS = {"html": "css", "xml": "xpath", "text": "regex"}  # what a field is that is only a text
@@ -25,7 +27,7 @@ def read_answer(table: TomlTable | None, kind: AnswerFormat) -> AnswerReading:
     if table is None:
         return AnswerReading(form)
     form = table.one_of("format", FORMATS, form)
-    if kind == AnswerFormat.BATCH and form not in VALUES:
+    if kind == AnswerFormat.BATCH and form not in LISTS:
         table.wrong("format", "not_for_batch")
     delimiter, namespaces = table.text("delimiter"), table.texts("namespaces")
     if table.has("delimiter") and (len(delimiter) != 1 or delimiter in '"\r\n'):
@@ -69,16 +71,20 @@ def read_rule(table: TomlTable, form: str, *, may_wait: bool = False) -> Rule:
     return found
 
 
-def read_field(table: TomlTable, name: str, reading: AnswerReading) -> FieldRule:
+def read_field(table: TomlTable, name: str, reading: AnswerReading, *, may_be_header: bool = False) -> FieldRule:
     """One field of an answer that is read so, with exactly one of `path`, `css` and `xpath`; of plain text, with
-    `regex` alone."""
+    `regex` alone. Where it `may_be_header`, `header` may name one of the answer instead."""
 
     def xpath(text: str) -> None:
         check_xpath(text, reading.namespaces)
 
     allowed = {"path": VALUES, "css": TREES, "xpath": TREES}
+    header = table.text("header") if may_be_header else ""
+    if header and not re.fullmatch(HEADER_NAME, header):
+        table.wrong("header", "bad_header")
     found = FieldRule(
         name=name,
+        header=header,
         path=expression(table, "path", path),
         css=expression(table, "css", css),
         xpath=expression(table, "xpath", xpath),
@@ -94,13 +100,13 @@ def read_field(table: TomlTable, name: str, reading: AnswerReading) -> FieldRule
     for key, its_type in (("decimal", "number"), ("format", "date")):
         if table.has(key) and value_type != its_type:
             table.wrong(key, "only_for_type", type=its_type)
-    given = [key for key in allowed if table.has(key)]
+    given = [key for key in allowed if table.has(key)] + (["header"] if header else [])
     for key in given:
-        if reading.format not in allowed[key]:
+        if key in allowed and reading.format not in allowed[key]:
             table.wrong(key, "not_in_format", format=reading.format)
     if reading.format == "text" and not given and not table.has("regex"):
         table.wrong("", "needs_regex")
-    elif reading.format != "text" and len(given) != 1:
+    elif len(given) > 1 or (reading.format != "text" and not given):
         table.wrong("", "one_selector")
     table.end()
     return found

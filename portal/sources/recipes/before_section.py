@@ -81,7 +81,7 @@ def _take(table: TomlTable, reading: AnswerReading, earlier: tuple[str, ...]) ->
             take.values[name] = {SHORT_FORMS.get(reading.format, "path"): value}
         one = take.table(name)
         if one is not None:
-            found.append(read_field(one, name, reading))
+            found.append(read_field(one, name, reading, may_be_header=True))
     return tuple(found)
 
 

@@ -37,7 +37,8 @@ class Rule:
 RULE_NAMES = (*REFUSALS, "limited", "not_found", "rejected", "retry", "success")
 
 
-VALUES = ("json", "csv")  # formats whose values JMESPath finds
+LISTS = ("json", "csv")  # formats that may have the answers to many numbers
+VALUES = (*LISTS, "form")  # formats whose values JMESPath finds
 TREES = ("html", "xml")  # formats whose elements CSS and XPath find
 FORMATS = (*VALUES, *TREES, "text")
 
@@ -233,12 +234,14 @@ class ShelfEntry:
 
 @dataclass(frozen=True)
 class FieldRule:
-    """Where the value of one column comes from: exactly one of path, css and xpath, or only `regex` for plain text."""
+    """Where the value of one column comes from: exactly one of path, css, xpath and header, or only `regex` for plain
+    text."""
 
     name: str
     path: str = ""  # JMESPath
     css: str = ""
     xpath: str = ""
+    header: str = ""  # of a request before: the header of its answer that has it
     type: str = "text"  # text | bool | number | date
     decimal: str = ""  # of a number: its decimal separator; empty: as `field_values.number` finds it
     format: str = ""  # of a date: its form for strptime

@@ -21,6 +21,8 @@ from portal.sources.recipes.sign_section import read_sign
 from portal.sources.recipes.toml_table import TomlTable
 from portal.sources.recipes.vocabulary import check_placeholders
 
+HEADER_NAME = r"[A-Za-z0-9_-]+"
+
 
 @dataclass(frozen=True)
 class Vocabulary:
@@ -48,7 +50,7 @@ def read_request(
     method = table.one_of("method", ("GET", "POST"), "POST" if body and base else base.method if base else "GET")
     headers = table.texts("headers") or dict(base.headers if base else {})
     for name, text in headers.items():
-        if not re.fullmatch(r"[A-Za-z0-9_-]+", name) or "\n" in text or "\r" in text:
+        if not re.fullmatch(HEADER_NAME, name) or "\n" in text or "\r" in text:
             table.wrong("headers", "bad_header")
     if body and method == "GET":
         table.wrong("method", "body_with_get")

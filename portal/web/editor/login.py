@@ -10,8 +10,15 @@ from portal.jobs.trials import draft_samples
 from portal.jobs.trials.source_trial import RedisAway
 from portal.jobs.words.statuses import no_worker_words
 from portal.sources import catalogue
-from portal.sources.editor.curl import NotRead
-from portal.sources.editor.login import TOKEN, read_login, with_token
+from portal.sources.editor.login import (
+    place_of_token,
+    put_back_secret,
+    read_login,
+    use_token,
+    with_token_at,
+    without_token,
+)
+from portal.sources.editor.pasted_request import NotRead
 from portal.web.access import admin_required
 from portal.web.editor import words
 from portal.web.editor.blueprint import blueprint
@@ -28,7 +35,7 @@ def change_login(token: str) -> Response:
     page = page_of(token, now)
     document = page.document
     if "remove" in form:
-        _put_back(page)
+        put_back_secret(document)
         document.set_before(None)
     elif "paste" in form:
         if problem := _paste(page):
@@ -50,51 +57,25 @@ def _paste(page: DraftPage) -> str:
         return words.not_read_words(error.code, error.what)
     keep_secrets(found.secrets, utcnow())
     page.document.set_before(found.table)
-    _replace(page, next(iter(page.secrets_of_request), ""))
+    use_token(page.document, next(iter(page.secrets_of_request), ""))
     return ""
 
 
 def _choose(page: DraftPage) -> None:
     document, form = page.document, request.form
     found: dict[str, Any] = dict(document.before)
-    place = form.get("take", type=int)
-    if place is not None and 0 <= place < len(page.login_rows) and (path := page.login_rows[place].place.get("path")):
-        found["take"] = {**found.get("take", {}), TOKEN: path}
+    rows, place = page.login_rows, form.get("take", type=int)
+    if place is not None and 0 <= place < len(rows) and rows[place].place:
+        found = with_token_at(found, rows[place].place, page.login_format)
     if minutes := form.get("keep", "").strip():
         found["keep"] = f"{minutes} min" if minutes.isdigit() and int(minutes) else found.get("keep")
-    if "cookies" in form:
-        found["cookies"] = form["cookies"] == "yes" or None
-    document.set_before({key: value for key, value in found.items() if value is not None})
-    if form.get("replaces", "") in page.secrets_of_request:
-        _replace(page, form["replaces"])
-
-
-def _replace(page: DraftPage, secret: str) -> None:
-    """Put the token in the place of a secret of the request; without one, where most providers want it."""
-    document = page.document
-    for key in ("url", "body"):
-        if text := document.value("request", key):
-            document.set("request", key, with_token(text, secret) if secret else text)
-    headers = dict(document.value("request", "headers") or {})
-    headers = {name: with_token(text, secret) if secret else text for name, text in headers.items()}
-    whole = " ".join(
-        [*headers.values(), document.value("request", "url") or "", document.value("request", "body") or ""]
-    )
-    if f"{{{TOKEN}}}" not in whole:
-        headers["Authorization"] = f"Bearer {{{TOKEN}}}"
-    document.set("request", "headers", headers)
-
-
-def _put_back(page: DraftPage) -> None:
-    """Let the request have a key again in the place of the token."""
-    document = page.document
-    name = f"{(document.value('name') or 'source').upper().replace('-', '_')}_TOKEN"
-    headers = document.value("request", "headers") or {}
-    with_key = {one: text.replace(f"{{{TOKEN}}}", f"{{secret:{name}}}") for one, text in headers.items()}
-    document.set("request", "headers", with_key or None)
-    for key in ("url", "body"):
-        if text := document.value("request", key):
-            document.set("request", key, text.replace(f"{{{TOKEN}}}", f"{{secret:{name}}}"))
+    document.set_before(found)
+    if "cookie" in place_of_token(found):
+        without_token(document)
+    elif form.get("replaces", "") in page.secrets_of_request:
+        use_token(document, form["replaces"])
+    elif place is not None:
+        use_token(document)
 
 
 def _ask(token: str) -> str:

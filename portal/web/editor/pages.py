@@ -11,8 +11,8 @@ from portal import sources
 from portal.clock import utcnow
 from portal.sources import catalogue, drafts, secret_store
 from portal.sources.editor import pasting
-from portal.sources.editor.curl import NotRead
 from portal.sources.editor.drafted import FILE, mistakes_in, name_in, stops
+from portal.sources.editor.pasted_request import NotRead
 from portal.sources.recipes.toml_table import Mistake
 from portal.sources.recipes.words import mistake_sentence, mistake_words
 from portal.web.access import admin_required

@@ -14,7 +14,7 @@ from flask import abort
 from portal.jobs.trials import draft_samples
 from portal.sources import catalogue, drafts
 from portal.sources.drafts import SIGNS_IN, DraftSample, SourceDraft
-from portal.sources.editor import batch_guess, rule_guess
+from portal.sources.editor import batch_guess, login_outline, rule_guess
 from portal.sources.editor.answer_tree import AnswerTree, TreeRow, tree_of
 from portal.sources.editor.document import RecipeDocument
 from portal.sources.editor.drafted import (
@@ -29,7 +29,8 @@ from portal.sources.editor.drafted import (
     recipe_to_ask,
     value_of,
 )
-from portal.sources.editor.login import TOKEN
+from portal.sources.editor.login import place_of_token
+from portal.sources.editor.login_outline import LoginOutline
 from portal.sources.editor.saved_samples import answer_of
 from portal.sources.http.response import UnreadableResponse
 from portal.sources.recipes.model import Recipe
@@ -86,9 +87,18 @@ class DraftPage:
         return ShownSample(row, draft_samples.is_waiting(row, self.now), draft_samples.is_slow(row, self.now), answer)
 
     @cached_property
+    def _login_outline(self) -> LoginOutline | None:
+        return login_outline.read(self.login.answer.response.body) if self.login and self.login.answer else None
+
+    @property
     def login_rows(self) -> tuple[TreeRow, ...]:
         """The outline of the answer that signs in."""
-        return tree_of(self.login.answer.response, ()).rows if self.login and self.login.answer else ()
+        return self._login_outline.rows if self._login_outline else ()
+
+    @property
+    def login_format(self) -> str:
+        """The format of the answer that signs in."""
+        return self._login_outline.format if self._login_outline else "json"
 
     @property
     def first_answer(self) -> SampleAnswer | None:
@@ -129,9 +139,13 @@ class DraftPage:
             return found
 
     @property
-    def token_path(self) -> str:
-        """Where the answer that signs in has the token."""
-        return str((self.document.before.get("take") or {}).get(TOKEN, ""))
+    def signs_in_by_cookies(self) -> bool:
+        return "cookie" in place_of_token(self.document.before)
+
+    def is_token(self, row: TreeRow) -> bool:
+        """Whether the recipe takes the token from this row of the answer that signs in."""
+        known = place_of_token(self.document.before)
+        return known == dict(row.place) or ("cookie" in known and "cookie" in row.place)
 
     @property
     def secrets_of_request(self) -> list[str]:

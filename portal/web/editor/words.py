@@ -13,12 +13,15 @@ from portal.sources.words import YES_NO, sample_words
 NOT_READ: dict[str, LazyString] = {
     "nothing": _("Paste the command or the address here first."),
     "too_long": _("This is longer than any command. Copy only the one request."),
-    "no_curl": _("This is neither a curl command nor an address. It should begin with “curl” or with “https://”."),
+    "no_curl": _("This is neither a curl command nor a request. It should begin with “curl”, with “POST” or “GET”, or"
+        " with “https://”."),
     "powershell": _("This is for PowerShell. In your browser, choose “Copy as cURL” instead."),
     "fetch": _("This is JavaScript (fetch). In your browser, choose “Copy as cURL” instead."),
     "open_quote": _("A quotation mark is not closed: the end of the command may be missing."),
     "runs_command": _("The command runs another one inside it, with $(…) or `…`. Put its result there instead."),
     "no_address": _("The command has no address."),
+    "no_host": _("The request does not say to whom it goes. Put the line “Host: …” of the documentation into it, or the"
+        " whole address into its first line."),
     "bad_address": _("This is not a complete address: %(what)s"),
     "two_requests": _("These are several requests. Paste only the one that looks up a number."),
     "no_number": _("We found no telephone number in it. Paste a request about one number, or say below what the number"
@@ -44,6 +47,7 @@ NOT_READ: dict[str, LazyString] = {
 LEFT_OUT: dict[str, LazyString] = {
     "after": _("What comes after the command was left out: %(what)s"),
     "insecure": _("“%(what)s” was left out: the certificate of the source is always checked."),
+    "form": _("The form is sent without files (%(what)s), as plain form data. Nearly all sources read both alike."),
     "noise": _("Headers that only a browser needs were left out: %(what)s"),
     "size": _(
         "The request has several numbers, so up to 50 go into each one. Change it if your provider allows fewer."

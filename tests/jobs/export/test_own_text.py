@@ -108,7 +108,7 @@ def files(draw: st.DrawFn) -> Made:
     delimiter = draw(st.sampled_from(";,\t|"))
     encoding = draw(st.sampled_from(["utf-8", "utf-8-sig", "cp1252", "utf-16-le"]))
     width = draw(st.integers(2, 4))
-    heading = delimiter.join(f"columna{n}" for n in range(width))
+    heading = delimiter.join(f"número{n}" for n in range(width))  # says what the encoding is: "ñ€" alone is a guess
     records, widths = [heading], [width]
     for cells in draw(st.lists(st.lists(FIELD, min_size=2, max_size=width), min_size=1, max_size=8)):
         quote_all = draw(st.booleans())

@@ -4,8 +4,8 @@
 import pytest
 
 from portal.sources.editor import pasting
-from portal.sources.editor.curl import NotRead
 from portal.sources.editor.drafted import mistakes_in, stops
+from portal.sources.editor.pasted_request import NotRead
 from portal.sources.recipes.loader import tomllib
 
 JSON = "-H 'Content-Type: application/json'"
@@ -52,6 +52,26 @@ READ = {
         {"body": '{"query":"{carrier(n:\\"{e164}\\"){{name}}}"}'},
         {},
     ),
+    "http": (  # as documentation without curl has it
+        "POST /lookup HTTP/1.1\r\nHost: api.example.com\r\nAuthorization: Bearer your.token\r\nAccept: application/json\r\n\r\n{\n\"to\": [\"33612345678\", \"33612345677\"]\n}",
+        {"url": "https://api.example.com/lookup", "method": "POST", "body": '{\n"to": {numbers_json}\n}', "headers": {"Authorization": "Bearer {secret:EXAMPLE_TOKEN}", "Accept": "application/json"}},
+        {"EXAMPLE_TOKEN": ""},
+    ),
+    "http without a host": (
+        "GET https://api.example.com/hlr?n=34612345678&key=API_KEY",
+        {"url": "https://api.example.com/hlr?n={digits}&key={secret:EXAMPLE_KEY}"},
+        {"EXAMPLE_KEY": ""},
+    ),
+    "http without an empty line": (
+        'POST /hlr HTTP/1.1\nHost: api.example.com\nX-Token: eB52vNTPL9fO3\n{ "msisdn": "34612345678" }',
+        {"url": "https://api.example.com/hlr", "body": '{ "msisdn": "{digits}" }', "headers": {"X-Token": "{secret:EXAMPLE_TOKEN}"}},
+        {"EXAMPLE_TOKEN": "eB52vNTPL9fO3"},
+    ),
+    "form": (  # as Postman writes it
+        """curl --location --request POST 'https://example.com/q' --form 'client_id="{{client_id}}"' --form 'client_secret="{{client_secret}}"' --form 'n="+34612345678"' -F x='a b'""",
+        {"url": "https://example.com/q", "body": "client_id={secret:EXAMPLE_CLIENT_ID}&client_secret={secret:EXAMPLE_CLIENT_SECRET}&n={e164}&x=a+b"},
+        {"EXAMPLE_CLIENT_ID": "", "EXAMPLE_CLIENT_SECRET": ""},
+    ),
     "address alone": ("https://example.com/telefono/612345678", {"url": "https://example.com/telefono/{national}"}, {}),
 }  # fmt: skip
 
@@ -84,7 +104,10 @@ def test_a_command_becomes_a_request(name: str) -> None:
         ("curl https://x.com/34612345678 -H", "no_value"),
         ("curl https://x.com/34612345678 -H $'A: b\\r\\nHost: evil'", "broken_header"),
         ("curl https://x.com/34612345678 -d @numbers.json", "file_of_data"),
-        ("curl https://x.com/34612345678 -F a=b", "upload"),
+        ("curl https://x.com/34612345678 -F a=@numbers.csv", "upload"),
+        ("curl https://x.com/34612345678 -F 'a=<key.txt'", "upload"),
+        ("POST /lookup HTTP/1.1\nAccept: */*\n\n34612345678", "no_host"),
+        ("DELETE /lookup/34612345678 HTTP/1.1\nHost: x.com", "method"),
         ("curl https://x.com/34612345678 --aws-sigv4 aws:amz:eu", "signed"),
         ("curl -X DELETE https://x.com/34612345678", "method"),
     ],

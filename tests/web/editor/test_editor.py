@@ -75,7 +75,7 @@ def test_an_api_becomes_a_source(app: Flask, as_ada: FlaskClient, tmp_path: Path
 
 
 def test_what_the_command_lacks_is_asked_for_and_said(as_ada: FlaskClient) -> None:
-    seen = as_ada.post("/admin/editor", data={"command": "curl -F a=b https://x.com/34612345678"})
+    seen = as_ada.post("/admin/editor", data={"command": "curl -F a=@b https://x.com/34612345678"})
     assert seen.status_code == 422 and "-F" in seen.get_data(as_text=True)
     here = paste(as_ada, 'curl "https://api.example.com/{phone}?key=$KEY"')
     assert 'name="secret:EXAMPLE_KEY"' in as_ada.get(f"{here}/answers").get_data(as_text=True)
