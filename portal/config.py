@@ -99,6 +99,7 @@ SETTINGS = (
     ),
     Setting("WEBHOOKS_ALLOW_PRIVATE", "", types.networks, "networks such as 10.1.2.0/24, separated by commas"),
     Setting("TRUSTED_PROXIES", "0", types.whole(0, 5), "the number of proxies in front, from 0 to 5"),
+    Setting("METRICS_TOKEN", "", types.key, f"a random text of at least {SHORTEST_KEY} characters", secret=True),
     Setting("LOG_LEVEL", "INFO", types.one_of("DEBUG", "INFO", "WARNING", "ERROR"), "DEBUG, INFO, WARNING or ERROR"),
 )
 

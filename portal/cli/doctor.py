@@ -67,7 +67,7 @@ def _checks(mail_to: str) -> dict[str, Callable[[], str]]:
         gettext("Reading of files"): _confinement,
         gettext("Sources"): _sources,
         gettext("Workers"): _workers,
-        gettext("Sweep"): _sweep,
+        gettext("Maintenance"): _sweep,
         gettext("Messages"): _notices,
         gettext("Email"): lambda: _mail(mail_to),
     }

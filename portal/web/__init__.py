@@ -55,6 +55,7 @@ def register(app: Flask) -> None:
     app.before_request(_fresh_sources)
     access.set_up(app)
     headers.set_up(app)
+    health.set_up(app)
     compression.set_up(app)
     errors.set_up(app)
     locale.set_up(app)

@@ -15,7 +15,7 @@ from portal.jobs import commands, queries
 from portal.jobs.core import derived
 from portal.jobs.files import trash
 from portal.jobs.models import ScrapingJob
-from portal.jobs.words.statuses import status_words
+from portal.jobs.words.statuses import badge_words
 from portal.web import job_page
 from portal.web.access import admin_required, login_required, safe_next, wants_fragment
 from portal.web.home import flash_deleted
@@ -35,8 +35,8 @@ def respond(job_id: int, message: str, kind: str = "ok") -> Response:
 
 def already_changed(job_id: int) -> Response:
     """Someone else was first, or the job has moved on: nothing was changed, and that is not an error."""
-    word = status_words(visible_job(job_id).status)
-    return respond(job_id, gettext("Nothing was changed: the status is already “%(status)s”.", status=word), "info")
+    _tone, words = badge_words(visible_job(job_id), utcnow())
+    return respond(job_id, gettext("Nothing was changed: the status is already “%(status)s”.", status=words), "info")
 
 
 def invalid_input(job_id: int, message: str) -> Response:

@@ -89,7 +89,7 @@ def test_each_failure_has_a_remedy_and_no_check_is_skipped(tmp_path: Path, monke
     assert "Check REDIS_URL" in said["✗ Redis"]
     assert "✓ Database" in said and "✓ Storage" in said
     assert "✗ Sources" in said
-    for look in ("✗ Sweep", "✗ Messages"):
+    for look in ("✗ Maintenance", "✗ Messages"):
         assert "see Migrations" in said[look], "the database does answer"
     assert "Exception" not in answer.output and "Traceback" not in answer.output
 

@@ -266,6 +266,11 @@ def test_a_file_has_one_badge_that_does_not_contradict_itself(
         assert part
         badges = re.findall(r'class="badge" data-tone="(\w+)"[^>]*>(.*?)<', part[0])
         assert len(badges) == 1 and badges[0][0] == tone and badges[0][1].startswith(words), badges
+    page = text_of(as_alice, f"/jobs/{job.id}")
+    (says,) = re.findall(r'<div id="job-says"[^>]*>\s*(.*?)</div>', page, re.S)
+    assert says.startswith(badges[0][1]), "what is heard is what is seen"
+    (beside,) = re.findall(r'id="job-percent".*?</span>\s*<span[^>]*>\s*(.*?)</span>', page, re.S) or [""]
+    assert (beside == "waiting") == (words == "Waiting")
 
 
 def test_what_solves_the_matter_is_beside_the_headline_and_the_rest_is_folded(

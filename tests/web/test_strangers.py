@@ -32,7 +32,7 @@ OWN = {
     "auth.reset", "auth.setup", "auth.sign_in", "documents.example", "help.index", "help.show",
     "navigation.palette", "sample.begin", "documents.index",
     "documents.upload", "metrics.own", "metrics.own_spending", "metrics.own_table",
-    "health.healthz", "health.readyz", "health.outage_banner",
+    "health.healthz", "health.readyz", "health.metrics", "health.outage_banner",
     "trash.show", "trash.delete_several", "trash.restore_several", "trash.purge_several", "files.download",
     "several.check", "several.start", "events.follow", "jobs.live_list", "locale.look", "numbers.look_up",
     "numbers.paste", "static",

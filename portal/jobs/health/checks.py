@@ -1,8 +1,8 @@
 """Health checks of the portal: one probe for each part that it needs, each with its limits.
 
-The administrators' page shows the findings of all probes, `/readyz` names the vital ones that are bad, and `flask
-doctor` prints some of them beside checks of its own. A probe only reads, and returns codes and numbers: the sentences
-are in `words` and in `cli.doctor`.
+The administrators' page shows the findings of all probes, `/metrics` has them as figures, `/readyz` names the vital
+ones that are bad, and `flask doctor` prints some of them beside checks of its own. A probe only reads, and returns
+codes and numbers: the sentences are in `words` and in `cli.doctor`.
 """
 
 import shutil
@@ -74,6 +74,21 @@ def finding(part: str, now: datetime) -> HealthFinding:
     finally:
         db.session.rollback()
     return found
+
+
+def findings_there(now: datetime) -> Iterator[HealthFinding]:
+    """Return a finding for every part, also when some cannot be checked: of several parts that one probe finds (the
+    workers, the queues), those are then left out. It ends the session's transaction."""
+    for name, probe in PROBES.items():
+        if name in SINGLE:
+            yield finding(name, now)
+            continue
+        try:
+            yield from list(probe(now))
+        except (SQLAlchemyError, RedisError, OSError):
+            continue
+        finally:
+            db.session.rollback()
 
 
 def parts_missing(now: datetime) -> list[str]:
