@@ -15,7 +15,7 @@ from portal.jobs.result import kept
 from tests.jobs.export.exporting import ran
 from tests.support.databases import ON_BOTH
 from tests.support.sources import CountingSource
-from tests.web.test_earlier_list import NEW, OLD, compared, start, started, uploaded, workbook
+from tests.web.test_earlier_list import NEW, OLD, compared, said, start, started, uploaded, workbook
 
 BLANK = [["C008", "Sol", ""]]  # a customer without a phone, in both lists
 
@@ -46,6 +46,7 @@ KINDS = {"same": [2, 3, 6, 7], "changed": [4, 5], "new": [8, 9]}
 def test_each_kind_of_change_is_a_bar_that_chooses_its_rows(as_alice: FlaskClient, job: ScrapingJob) -> None:
     page = as_alice.get(f"/jobs/{job.id}").text
     assert bars(page) == {kind: len(found) for kind, found in KINDS.items()}
+    assert said(page) == (4, 2, 2, 2), "the sentence above them counts the same"
     for kind, found in KINDS.items():
         assert rows(as_alice.get(f"/jobs/{job.id}?row_change={kind}").text) == found
     chosen = as_alice.get(f"/jobs/{job.id}?row_change=changed").text
