@@ -257,6 +257,14 @@ def retry(
     return _commit(job, now, "retry", actor, why, push=True)
 
 
+def skip_source(
+    job_id: int, seen_round: int, actor: str, now: datetime, *, why: str | None = None
+) -> ScrapingJob | None:
+    """Let a job that one of its several sources holds up go on with the next one."""
+    return _commit(ScrapingJob.skip_source(job_id, seen_round, actor, now, why=why), now, "skip_source", actor, why,
+                   push=True)  # fmt: skip
+
+
 def correct(job_id: int, seen_round: int, actor: str, now: datetime) -> ScrapingJob | None:
     """Give the ended job the numbers that were written beside its cells, and look up those that it does not know."""
     written = corrections.written_beside(job_id)

@@ -14,6 +14,7 @@ from flask import current_app
 from sqlalchemy import ColumnElement, Text, and_, cast, func, or_, select, text
 from sqlalchemy.orm import joinedload
 
+from portal import sources
 from portal.accounts import User
 from portal.causes import cause_for
 from portal.database import among, db
@@ -21,7 +22,7 @@ from portal.documents.comparison.two_lists import RowKind
 from portal.documents.models import Document
 from portal.ids import MAX_INTEGER
 from portal.jobs.core import steps
-from portal.jobs.core.derived import cell_counts, summary_sentence, version
+from portal.jobs.core.derived import Progress, cell_counts, progress, summary_sentence, version
 from portal.jobs.core.job_tables import Attempt, CellAnswer, Event, Number, NumberCell, SweepState
 from portal.jobs.core.merge_tables import ListChange
 from portal.jobs.core.status import WAITING, CellStatus
@@ -312,6 +313,14 @@ def duplicates(job: ScrapingJob) -> int:
 def sources_of(job: ScrapingJob) -> Sequence[JobStep]:
     """Return the sources of a job that has several, in their order, with what each has said; none for one alone."""
     return steps.of_job(job)
+
+
+def progress_of(job: ScrapingJob, now: datetime) -> Progress:
+    """Return how far a job is; of several sources, those that follow take as long as their recipes say."""
+    try:
+        return progress(job, now, sources.seconds_for)
+    except sources.UnknownSource:
+        return progress(job, now)
 
 
 def page_version(job: ScrapingJob, now: datetime, ahead: int | None) -> str:

@@ -34,6 +34,7 @@ from portal.jobs.export import (
 from portal.jobs.health.processes import WorkerKind, alive_workers
 from portal.jobs.models import ScrapingJob
 from portal.jobs.result.kept import open_index
+from portal.jobs.spending.next_sources import next_sources
 from portal.jobs.spending.room import room_of
 from portal.jobs.words.repeats import rule_words, weekday_words
 from portal.jobs.words.statuses import cannot_start_words, list_words, reason_words
@@ -170,7 +171,7 @@ def facts_of(
     return {
         "job": job,
         "now": now,
-        "progress": derived.progress(job, now),
+        "progress": queries.progress_of(job, now),
         "allowed": allowed,
         "tiles": _tiles(job),
         "counts": counts,
@@ -198,6 +199,7 @@ def facts_of(
         "own_format": own_format(job),
         "loss": loss_words(job.document, current_app.extensions["storage"]),
         "job_steps": queries.sources_of(job),
+        "next_sources": next_sources(job, now) if "skip_source" in allowed else None,
         "caps_reached": room_of(job, now).reached if job.wait_cause == CauseCode.CAP_REACHED else [],
         "kept_days": retention.kept_days(job),
         "deleted_on": retention.deleted_on(job),
@@ -330,7 +332,7 @@ def moved_parts(job: ScrapingJob) -> str:
     return render_template(
         "jobs/_moved.html",
         job=job,
-        progress=derived.progress(job, now),
+        progress=queries.progress_of(job, now),
         tiles=_tiles(job),
         summary_code=derived.summary_sentence(job, now).value,
         job_steps=queries.sources_of(job),
