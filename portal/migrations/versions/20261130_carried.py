@@ -1,7 +1,7 @@
 """answers that a new list has not taken over yet from an earlier one which is deleted
 
 Revision ID: 0146
-Revises: 0141
+Revises: 0142
 """
 
 import sqlalchemy as sa
@@ -9,7 +9,7 @@ from alembic import op
 
 
 revision = '0146'
-down_revision = '0141'
+down_revision = '0142'
 branch_labels = None
 depends_on = None
 
