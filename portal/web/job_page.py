@@ -268,8 +268,9 @@ def rows_of(job: ScrapingJob, *, now: bool = True, find: str | None = None) -> d
             found = result_page.found_rows(job, index, row_filter)
         else:
             status = None if row_filter["outcome"] == ALL else CellStatus(row_filter["outcome"])
-            values = result_page.as_answered(row_filter["values"])
-            found = queries.numbers_page(job, status, row_filter["q"], row_filter["page"], values)
+            asked = row_filter["values"]
+            values, change = result_page.as_answered(asked), result_page.change_asked(asked)
+            found = queries.numbers_page(job, status, row_filter["q"], row_filter["page"], values, change)
         bars = result_page.bars_of(job, index, row_filter["values"])
         table = result_page.table_of(job, found.rows, index, row_filter["sort"])
         facts: dict[str, Any] = index.facts if index is not None else {"groups": (), "duplicates": 0}
