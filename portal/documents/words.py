@@ -73,9 +73,10 @@ def reason_words(reason: Reason | str, offered: Sequence[str] = ()) -> str:
     return _with_offers(gettext(REASONS[Reason(reason)].sentence), offered)
 
 
-def typed_reason_words(reason: Reason, offered: Sequence[str] = ()) -> str:
-    """The same of a number that was typed without a file, where there is no cell and no column."""
-    text = REASONS[reason]
+def typed_reason_words(reason: Reason | str | None, offered: Sequence[str] = ()) -> str:
+    """The same of a number that was typed without a file, where there is no cell and no column. None: the text has
+    several numbers, each of which could be looked up."""
+    text = REASONS[Reason(reason or Reason.SEVERAL_NUMBERS)]
     return _with_offers(gettext(text.typed or text.sentence), offered)
 
 

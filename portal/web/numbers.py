@@ -59,7 +59,9 @@ def look_up() -> ResponseReturnValue:
     try:
         job = one_number.look_up(text, source, country, current_user, _storage(), utcnow())
     except one_number.NoNumber as error:
-        return _refused(typed_reason_words(error.reason, error.offered) if text else gettext("Type a telephone number."))
+        return _refused(
+            typed_reason_words(error.reason, error.offered) if text else gettext("Type a telephone number.")
+        )
     except commands.CannotStart as error:
         return _refused(cannot_start_words(error.code))
     except OSError:

@@ -80,7 +80,9 @@ def test_what_the_command_lacks_is_asked_for_and_said(as_ada: FlaskClient) -> No
     here = paste(as_ada, 'curl "https://api.example.com/{phone}?key=$KEY"')
     assert 'name="secret:EXAMPLE_KEY"' in as_ada.get(f"{here}/answers").get_data(as_text=True)
     assert as_ada.post(f"{here}/samples", data={"exists": SENT}).status_code == 422
-    assert as_ada.post(f"{here}/samples", data={"exists": "hello", "secret:EXAMPLE_KEY": apis.KEY}).status_code == 422
+    for text in ("hello", "612345678 / 622345678"):
+        refused = as_ada.post(f"{here}/samples", data={"exists": text, "secret:EXAMPLE_KEY": apis.KEY})
+        assert refused.status_code == 422 and "in the cell" not in refused.text
     assert db.session.query(DraftSample).count() == 0
     typed = {
         "url": "https://api.example.com/v2/{digits}?key={secret:EXAMPLE_KEY}",
