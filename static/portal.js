@@ -84,7 +84,7 @@
       if (heir?.disabled) return; // its request is still on its way
       if (!heir) continue;
       heir.focus({ preventScroll: true });
-      return;
+      if (!isLost()) return; // what is folded away takes none
     }
   };
   document.addEventListener("htmx:after:swap", refocus);

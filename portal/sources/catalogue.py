@@ -76,9 +76,10 @@ def remember_in(store: Store, secrets: Secrets | None = None) -> None:
         _read(_state.stamp)
 
 
-def refresh(clock: Callable[[], float] = time.monotonic) -> bool:
-    """Read again what has changed since the last check, and return whether anything had. Never raises."""
-    if clock() - _state.checked_at < CHECK_SECONDS or not _lock.acquire(blocking=False):
+def refresh(clock: Callable[[], float] = time.monotonic, *, wait: bool = False) -> bool:
+    """Read again what has changed since the last check, and return whether anything had. Never raises. Without `wait`
+    it leaves that to another thread which is just reading."""
+    if clock() - _state.checked_at < CHECK_SECONDS or not _lock.acquire(blocking=wait):
         return False  # another thread is checking: continue with what is known
     try:
         _state.checked_at = clock()
@@ -104,6 +105,12 @@ def refresh(clock: Callable[[], float] = time.monotonic) -> bool:
 def ask_again() -> None:
     """Ask the database at the next `refresh`, as something was changed in it."""
     _state.checked_at = _state.secrets_asked_at = _state.asked_at = -SECRETS_SECONDS - STORE_SECONDS
+
+
+def refresh_now() -> None:
+    """Read again what has changed, however short ago that was done: another process may just have saved something."""
+    ask_again()
+    refresh(wait=True)
 
 
 def opened() -> tuple[tuple[str, ...], tuple[int, ...]]:

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import JSON, Boolean, ForeignKey, LargeBinary, String, Text, delete, func, select, update
+from sqlalchemy import JSON, Boolean, ColumnElement, ForeignKey, LargeBinary, String, Text, delete, func, select, update
 from sqlalchemy.orm import Mapped, defer, mapped_column
 
 from portal import audit
@@ -19,6 +19,7 @@ from portal.database import Model, UtcDateTime, changed_rows, db, reading
 KEPT = timedelta(days=30)  # after the last change
 MOST_SAMPLES = 12  # of one draft
 SIGNS_IN = "login"  # the meaning of a question that only signs in
+REPLACED = "replaced"  # of one that was asked again: what it has cost is kept of it
 
 
 class SourceDraft(Model):
@@ -121,8 +122,9 @@ def add_sample(
     same += [DraftSample.meaning == meaning] if meaning == SIGNS_IN else [
         DraftSample.number == number, DraftSample.meaning != SIGNS_IN
     ]  # fmt: skip
-    changed_rows(delete(DraftSample).where(*same))
-    count = db.session.scalar(select(func.count()).select_from(DraftSample).where(DraftSample.draft == token))
+    _set_aside(*same)
+    own = (DraftSample.draft == token, DraftSample.meaning != REPLACED)
+    count = db.session.scalar(select(func.count()).select_from(DraftSample).where(*own))
     if (count or 0) >= MOST_SAMPLES:
         db.session.commit()
         return None
@@ -137,7 +139,8 @@ def add_sample(
 def samples(token: str, *, with_body: bool = True) -> Sequence[DraftSample]:
     """The questions of a draft, in the order in which they were asked."""
     with reading() as session:
-        own = select(DraftSample).where(DraftSample.draft == token).order_by(DraftSample.id)
+        own = select(DraftSample).where(DraftSample.draft == token, DraftSample.meaning != REPLACED)
+        own = own.order_by(DraftSample.id)
         return list(session.scalars(own if with_body else own.options(defer(DraftSample.body))))
 
 
@@ -170,8 +173,23 @@ def mean(token: str, meanings: dict[int, str]) -> None:
 
 def remove_sample(token: str, sample_id: int) -> None:
     """Delete one question with its answer. Commits."""
-    changed_rows(delete(DraftSample).where(DraftSample.id == sample_id, DraftSample.draft == token))
+    _set_aside(DraftSample.id == sample_id, DraftSample.draft == token)
     db.session.commit()
+
+
+def _set_aside(*which: ColumnElement[bool]) -> None:
+    """Delete questions with their answers. Of those that may have cost something, the cost stays."""
+    own = (*which, DraftSample.meaning != REPLACED)
+    for sample in db.session.scalars(select(DraftSample).where(*own, DraftSample.facts.is_not(None))).all():
+        kept = {
+            name: value
+            for name, value in (sample.facts or {}).items()
+            if name in ("status", "cost", "booked", "was_free")
+        }
+        if sample.meaning != SIGNS_IN and kept.get("status"):
+            sample.facts, sample.meaning, sample.number, sample.body = kept, REPLACED, "", None
+    db.session.flush()
+    changed_rows(delete(DraftSample).where(*own))
 
 
 def note_offer(actor: str, source: str, now: datetime) -> None:

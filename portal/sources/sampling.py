@@ -29,7 +29,7 @@ MASK = b"***"
 KEPT_HEADERS = ("content-type", "content-encoding", "retry-after", "location", "server")
 
 
-@dataclass(frozen=True)
+@dataclass
 class SampleResult:
     """One answer. `status` is None when none came; `reason` then says why. `body` is cut at KEPT_BYTES."""
 
@@ -40,6 +40,7 @@ class SampleResult:
     seconds: float = 0.0
     reason: str = ""
     sent: ShownExchange | None = None
+    booked: dict[str, Any] = field(default_factory=dict)  # what it cost, and where that is counted
 
     @property
     def facts(self) -> dict[str, Any]:

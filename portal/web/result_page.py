@@ -205,10 +205,10 @@ def table_of(job: ScrapingJob, numbers: list[CellAnswer], index: ResultIndex | N
         seen = {field for number in numbers for field, value in (number.answer or {}).items() if value}
         fields = [field for field in fields if field in seen]
     fields = fields[:MOST_ANSWERS]
-    own, cells = _own_table(job, {number.row_no for number in numbers})
+    of_numbers, own, cells = _own_table(job, {number.row_no for number in numbers})
     labels = {
         **{f"{OWN}{column}": name for column, name in own.items()},
-        NUMBER: gettext("Number"), STATUS: gettext("Status"),
+        NUMBER: of_numbers or gettext("Number"), STATUS: gettext("Status"),
         **{field: text for field, text in headings_of(fields_of_job(job), job.all_sources).items() if field in fields},
     }  # fmt: skip
     return {
@@ -234,16 +234,19 @@ def _heading(name: str, words: str, sort: str, index: ResultIndex | None) -> Hea
     return Heading(words, name, "descending" if sort == f"-{name}" else "")
 
 
-def _own_table(job: ScrapingJob, row_numbers: set[int]) -> tuple[dict[int, str], dict[int, dict[int, str]]]:
-    """The names of the person's own columns that are shown, and their texts in each row."""
+def _own_table(job: ScrapingJob, row_numbers: set[int]) -> tuple[str, dict[int, str], dict[int, dict[int, str]]]:
+    """The name of the column with the numbers, empty where there are several; the names of the person's other columns
+    that are shown, and their texts in each row."""
     sheet = sheet_of(job, current_app.extensions["storage"])
     if sheet is None:  # the answers are here, and they are what the page is for
-        return {}, {}
+        return "", {}, {}
     shown = own_columns(job, sheet)
+    names = own_names([*job.columns, *shown], header_of(sheet, job.header_row))
+    of_numbers = [names.pop(column) for column in job.columns]
     facts = next((SheetFacts.from_dict(one) for one in job.document.sheets if one["index"] == job.sheet), None)
     codes = {column: facts.format_of(column, job.header_row) if facts else "" for column in shown}
     texts = {
         row_no: {column: shown_cell(row[column], codes[column]) for column in shown if column < len(row)}
         for row_no, row in rows_at(sheet, row_numbers).items()
     }
-    return own_names(shown, header_of(sheet, job.header_row)), texts
+    return of_numbers[0] if len(of_numbers) == 1 else "", names, texts

@@ -18,8 +18,7 @@ from portal.jobs.attempt import runner as attempts
 from portal.jobs.core.spending_tables import NOBODY, CapScope, Reservation, Spending
 from portal.jobs.core.status import Status
 from portal.jobs.spending import caps, reservations
-from portal.jobs.trials import draft_samples, source_trial
-from portal.jobs.trials.draft_samples import count_earlier
+from portal.jobs.trials import draft_bill, draft_samples, source_trial
 from portal.jobs.trials.source_trial import SourceTrial
 from portal.sources import catalogue, drafts, exclusions
 from portal.sources.drafts import DraftSample
@@ -161,21 +160,65 @@ def test_what_a_draft_asks_is_counted_and_respects_caps(ada: User, in_folder: Pr
     assert reasons[1:] == [CauseCode.CAP_REACHED, CauseCode.EXCLUDED] and len(in_folder.asked) == 1
 
 
-def test_what_a_draft_asked_before_its_price_was_known_is_counted_once(
+FREE = '[cost]\nprice = 0\ncurrency = "EUR"\n'
+
+
+def without_price(tmp_path: Path) -> str:
+    whole = (tmp_path / "my.toml").read_text()
+    return whole[: whole.index("[cost]")]
+
+
+def test_a_draft_asks_nothing_before_it_says_what_a_lookup_costs(
+    ada: User, in_folder: Provider, tmp_path: Path
+) -> None:
+    token = drafts.create(without_price(tmp_path), "ada", utcnow())
+    with pytest.raises(draft_bill.NoPrice):
+        draft_samples.ask(token, [(NUMBER, "exists")], "ada", utcnow(), user_id=ada.id)
+    assert not db.session.query(DraftSample).count()
+    drafts.change(token, without_price(tmp_path) + FREE, "ada", utcnow())
+    with pytest.raises(source_trial.RedisAway):
+        draft_samples.ask(token, [(NUMBER, "exists")], "ada", utcnow(), user_id=ada.id)
+    drafts.change(token, without_price(tmp_path), "ada", utcnow())  # as text, before a worker takes it
+    draft_samples.run(db.session.query(DraftSample).one().id)
+    assert in_folder.asked == [] and spent() == (0, 0, 0)
+
+
+@ON_BOTH
+def test_the_first_questions_of_a_draft_without_a_field_respect_caps(
+    ada: User, in_folder: Provider, tmp_path: Path
+) -> None:
+    text = (tmp_path / "my.toml").read_text()
+    start, end = text.index("[fields]"), text.index("[cost]")
+    token = drafts.create(text[:start] + text[end:].replace('"found"', '"asked"'), "ada", utcnow())
+    caps.set_cap(CapScope.PERSON, str(ada.id), "EUR", 2 * CENT, "ada", NOW)
+    ask(token, ada, NUMBER, f"+34{mobile(2)}", f"+34{mobile(3)}")
+    assert spent() == spent(ada.id, "priced") == (2 * CENT, 0, 0) and len(in_folder.asked) == 2
+
+
+@ON_BOTH
+def test_what_was_asked_is_booked_anew_as_the_draft_says_in_the_end(
     ada: User, in_folder: Provider, tmp_path: Path
 ) -> None:
     whole = (tmp_path / "my.toml").read_text()
-    token = drafts.create(whole[: whole.index("[cost]")], "ada", utcnow())
+    token = drafts.create(without_price(tmp_path) + FREE, "ada", utcnow())
     ask(token, ada, NUMBER, f"+34{mobile(7)}")
-    assert spent() == (0, 0, 0) and count_earlier(token, ada.id, utcnow()) == 0
+    ask(token, ada, NUMBER)  # the same once more: it costs once more
+    assert spent() == (0, 0, 0) and len(drafts.samples(token)) == 2
+    draft_bill.settle(token, ada.id)
+    assert spent() == (0, 0, 0)
     drafts.change(token, whole, "ada", utcnow())
-    assert count_earlier(token, ada.id, utcnow()) == 2 * CENT and count_earlier(token, ada.id, utcnow()) == 0
-    assert spent() == spent(ada.id, "priced") == (2 * CENT, 0, 0)
+    for _ in range(2):
+        draft_bill.settle(token, ada.id)
+        assert spent() == spent(ada.id, "priced") == (3 * CENT, 0, 0)
+    drafts.change(token, whole.replace('"priced"', '"other"').replace("0.01", "0.02"), "ada", utcnow())
+    draft_bill.settle(token, ada.id)
+    # The answer that was asked for anew is gone, and stays with what it was booked with.
+    assert spent() == spent(ada.id, "other") == (5 * CENT, 0, 0) and spent(ada.id, "priced") == (0, 0, 0)
+    assert NUMBER[3:] not in str([one.facts for one in db.session.query(DraftSample).filter_by(meaning="replaced")])
 
 
-def test_the_page_that_offers_counts_them(as_ada: FlaskClient, ada: User, in_folder: Provider, tmp_path: Path) -> None:
-    whole = (tmp_path / "my.toml").read_text().replace('"priced"', '"other"')
-    token = drafts.create(whole[: whole.index("[cost]")], "ada", utcnow())
+def test_the_page_that_offers_books_them(as_ada: FlaskClient, ada: User, in_folder: Provider, tmp_path: Path) -> None:
+    token = drafts.create(without_price(tmp_path).replace('"priced"', '"other"') + FREE, "ada", utcnow())
     ask(token, ada, NUMBER)
     form = {"title_es": "x", "title_en": "x", "price": "0,02", "currency": "EUR", "per": "asked"}
     assert as_ada.post(f"/admin/editor/{token}/offer", data=form).status_code == 303

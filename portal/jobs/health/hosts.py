@@ -88,8 +88,7 @@ def sources_missing(settings: Mapping[str, Any], now: datetime) -> list[str]:
     offered = {name for host in _others(settings, now) for name in host.sources}
     if not offered - set(_offered()):
         return []
-    catalogue.ask_again()  # the other machine may just have got it
-    catalogue.refresh()
+    catalogue.refresh_now()  # the other machine may just have got it
     return sorted(offered - set(_offered()))
 
 

@@ -12,7 +12,8 @@ spent after `UNCLAIMED`: a cap that may have been exceeded would be worse than o
 Rows of `spending` are locked last, in one order: person, source, portal. Nothing here commits, but `close_lost`.
 """
 
-from collections.abc import Iterator, Mapping
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
@@ -65,6 +66,23 @@ def add(account: Account, month: str, *, spent: int = 0, unsure: int = 0, reserv
         Spending.__table__, ("month", "user_id", "source", "currency"), add=("spent", "unsure", "reserved")
     )
     db.session.execute(statement, [{**more, "user_id": user_id, "source": source} for user_id, source in account.rows])
+
+
+def add_spent(changes: Iterable[tuple[Account, str, int]]) -> None:
+    """Add to what several accounts have spent, each in a month; less than nothing takes back. The rows of all of them
+    are locked in one order: two who do this never wait for each other, nor for `add`."""
+    sums: Counter[tuple[int, int, str, str, str]] = Counter()
+    for account, month, spent in changes:
+        for place, (user_id, source) in enumerate(account.rows):
+            sums[place, user_id, source, account.currency, month] += spent
+    rows = [
+        {"month": month, "user_id": user_id, "source": source, "currency": currency, "spent": spent, "unsure": 0,
+         "reserved": 0}
+        for (_, user_id, source, currency, month), spent in sorted(sums.items()) if spent
+    ]  # fmt: skip
+    if rows:
+        key = ("month", "user_id", "source", "currency")
+        db.session.execute(upsert(Spending.__table__, key, add=("spent",)), rows)
 
 
 def _own(job_id: int, attempt: int, token: int) -> tuple[ColumnElement[bool], ...]:
@@ -234,4 +252,7 @@ def close_lost(now: datetime) -> Iterator[tuple[int, int, int]]:
         yield job_id, attempt, token
 
 
-__all__ = ["Account", "add", "add_rows", "adopt", "close", "close_dead", "close_lost", "month_of", "reserve", "settle"]
+__all__ = [
+    "Account", "add", "add_rows", "add_spent", "adopt", "close", "close_dead", "close_lost", "month_of", "reserve",
+    "settle",
+]  # fmt: skip

@@ -54,11 +54,6 @@ def bill(facts: SourceFacts, source: str, user_id: int, now: datetime) -> Iterat
         _settle(token, made)
 
 
-def note(account: Account, spent: int, now: datetime) -> None:
-    """Count what was spent before its price was known, in the session's transaction."""
-    reservations.add(account, month_of(now), spent=spent)
-
-
 def _reserve(account: Account, facts: SourceFacts, now: datetime) -> int:
     month, most = month_of(now), None if facts.most is None else billionths(facts.most)
     reservations.add_rows(account, month)

@@ -7,7 +7,6 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import structlog
-from sqlalchemy import select
 
 from portal import audit
 from portal.causes import CauseCode
@@ -16,17 +15,14 @@ from portal.database import db
 from portal.jobs.core.spending_tables import NOBODY
 from portal.jobs.dispatch import push_sample
 from portal.jobs.spending import trial_bill
-from portal.jobs.spending.reservations import Account
+from portal.jobs.trials.draft_bill import NoPrice, ask_and_pay
 from portal.jobs.trials.source_trial import LOST, SLOW, RedisAway
 from portal.sources import catalogue, drafts, exclusions
 from portal.sources.drafts import SIGNS_IN, DraftSample
 from portal.sources.editor import login_outline
 from portal.sources.editor.document import RecipeDocument
-from portal.sources.editor.drafted import drafted_recipe, mistakes_in, name_in, recipe_to_ask, stops
+from portal.sources.editor.drafted import mistakes_in, name_in, priced_recipe, recipe_to_ask, stops
 from portal.sources.editor.login import learned, place_of_token, without_token
-from portal.sources.editor.saved_samples import answer_of, cost_of
-from portal.sources.http.source import facts_of
-from portal.sources.recipes.model import Recipe
 from portal.sources.recipes.toml_table import BadRecipe
 from portal.sources.sampling import SampleResult, ask_once
 from portal.sources.trial import TRY_SECONDS
@@ -47,8 +43,11 @@ def ask(
     """Hand numbers (E.164, each with what it is said to be) to a worker, and return how many.
 
     `spoilt`: a number that is asked about with wrong keys as well; `signs_in`: one for the request that signs in, which
-    is sent alone and first; `user_id`: whose money it costs. Goes to the audit, without a number. Commits. Raises
-    RedisAway."""
+    is sent alone and first, and is free; `user_id`: whose money it costs. Goes to the audit, without a number. Commits.
+    Raises RedisAway, and NoPrice where the draft does not say what a lookup costs."""
+    draft = drafts.find(token)
+    if numbers and (draft is None or priced_recipe(draft.text) is None):
+        raise NoPrice
     audit.note(actor, "number_tried", "source", token, None, now)
     db.session.commit()
     if signs_in:
@@ -68,11 +67,10 @@ def run(sample_id: int) -> None:
     if taken is None:
         return
     sample, text = taken
-    catalogue.ask_again()
-    catalogue.refresh()
+    catalogue.refresh_now()
     try:
         facts, body = _asked(sample, text)
-    except BadRecipe:
+    except (BadRecipe, NoPrice):
         facts, body = SampleResult(reason=CauseCode.RECIPE_BROKEN).facts, b""
     except trial_bill.CapHolds:
         facts, body = SampleResult(reason=CauseCode.CAP_REACHED).facts, b""
@@ -83,23 +81,15 @@ def run(sample_id: int) -> None:
 
 
 def _asked(sample: DraftSample, text: str) -> tuple[dict[str, Any], bytes]:
-    """Ask, and count what it costs where the draft says its price already: what the answer says of itself, and its
-    body. Commits. Raises BadRecipe and CapHolds."""
+    """Ask, and count what it costs: what the answer says of itself, and its body. Commits. Raises BadRecipe, NoPrice
+    and CapHolds."""
     if sample.meaning == SIGNS_IN:
         return _signed_in(sample, text)
     recipe = recipe_to_ask(text, f"draft-{sample.draft.lower().replace('_', '-').strip('-')}"[:40].rstrip("-"))
     if exclusions.excluded_among([sample.number], name_in(text)):  # nobody sends it
         return SampleResult(reason=CauseCode.EXCLUDED).facts, b""
-    priced = _priced(text)
-    if priced is None:
-        result = ask_once(recipe, sample.number, spoilt=sample.spoilt)
-        return result.facts, result.body
-    with trial_bill.bill(facts_of(priced), priced.name, sample.user_id or NOBODY, utcnow()) as bill:
-        result = ask_once(recipe, sample.number, spoilt=sample.spoilt)
-        bill.unsure = result.status is None and result.sent is not None
-        answer = answer_of(sample.id, sample.number, sample.meaning, result.facts, result.body)
-        bill.cost = cost_of(priced, answer) if answer else 0
-    return {**result.facts, "cost": bill.cost}, result.body
+    result = ask_and_pay(recipe, text, sample)
+    return {**result.facts, **result.booked}, result.body
 
 
 def _signed_in(sample: DraftSample, text: str) -> tuple[dict[str, Any], bytes]:
@@ -116,34 +106,6 @@ def _signed_in(sample: DraftSample, text: str) -> tuple[dict[str, Any], bytes]:
             draft = drafts.find(sample.draft)
             drafts.change(sample.draft, document.text, draft.changed_by if draft else "", utcnow(), seen=text)
     return result.facts, result.body
-
-
-def _priced(text: str) -> Recipe | None:
-    """The draft's recipe, if it can be read already and says what a lookup costs."""
-    recipe = drafted_recipe(text)
-    return recipe if recipe and facts_of(recipe).is_priced else None
-
-
-def count_earlier(token: str, user_id: int, now: datetime) -> int:
-    """Count what the questions of a draft have cost that were asked before it said a price, and return the sum. The
-    money is spent: no cap can hold it any more. Commits."""
-    draft = drafts.find(token)
-    recipe = _priced(draft.text) if draft else None
-    if recipe is None:
-        return 0
-    total = 0
-    own = select(DraftSample).where(DraftSample.draft == token, DraftSample.facts.is_not(None))
-    for sample in db.session.scalars(own.with_for_update()).all():
-        facts = sample.facts or {}
-        answer = answer_of(sample.id, sample.number, sample.meaning, facts, sample.body or b"")
-        if answer is not None and "cost" not in facts:
-            cost = cost_of(recipe, answer)
-            sample.facts = {**facts, "cost": cost}
-            total += cost
-    if total:
-        trial_bill.note(Account(user_id, recipe.name, facts_of(recipe).currency), total, now)
-    db.session.commit()
-    return total
 
 
 def is_waiting(sample: DraftSample, now: datetime) -> bool:

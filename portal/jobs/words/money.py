@@ -3,8 +3,8 @@
 from decimal import ROUND_HALF_UP, Decimal
 from typing import Any
 
-from babel.numbers import format_currency
-from flask_babel import format_decimal, get_locale, gettext
+from babel.numbers import format_currency, format_decimal
+from flask_babel import get_locale, gettext
 
 from portal.jobs.core.spending_tables import CapScope
 from portal.sources.money import amount_of
@@ -45,7 +45,6 @@ def money_words(billionths: int | None, currency: str) -> str:
         return ""
     amount = _rounded(amount_of(billionths))
     if currency == CREDITS:
-        whole = amount == amount.to_integral_value()
-        shown = format_decimal(int(amount) if whole else amount, decimal_quantization=False)
+        shown = format_decimal(amount, locale=str(get_locale() or "es"), decimal_quantization=False)
         return gettext("%(n)s credits", n=shown) if amount != 1 else gettext("1 credit")
     return format_currency(amount, currency, locale=str(get_locale() or "es"), decimal_quantization=False)

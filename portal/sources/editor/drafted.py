@@ -151,10 +151,10 @@ def _expressions(values: Mapping[str, Any]) -> list[tuple[str, str, str]]:
     return found
 
 
-def recipe_to_ask(text: str, name: str) -> Recipe:
+def recipe_to_ask(text: str, name: str, *, with_cost: bool = False) -> Recipe:
     """The recipe as it can ask already: without rules, and with a field if it has none. Raises BadRecipe."""
     document = tomlkit.parse(text)
-    for key in ("outcome", "test", "cost", "only", "shelf"):
+    for key in ("outcome", "test", "only", "shelf", *(() if with_cost else ("cost",))):
         document.pop(key, None)
     document["name"] = name
     if not document.get("fields"):
@@ -171,6 +171,18 @@ def drafted_recipe(text: str) -> Recipe | None:
     with suppress(BadRecipe):
         return recipe_of(text, Path(FILE), tests=False)
     return None
+
+
+def priced_recipe(text: str) -> Recipe | None:
+    """The recipe with what a lookup costs, as far as it is written; None where it does not say that. Without a field
+    nobody knows what is found, so that every answer counts."""
+    whole = drafted_recipe(text)
+    if whole is None:
+        with suppress(BadRecipe):
+            whole = recipe_to_ask(text, name_in(text), with_cost=True)
+            whole = replace(whole, cost=whole.cost and replace(whole.cost, per="asked"))
+    has_price = whole and whole.cost and "price" in tomllib.loads(text)["cost"]
+    return whole if has_price else None
 
 
 def reading_of(document: Any, samples: Sequence[SampleAnswer]) -> AnswerReading:

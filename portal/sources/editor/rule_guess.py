@@ -5,6 +5,7 @@ import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any
 
 from parsel import Selector
@@ -42,6 +43,7 @@ _SUCCESS = re.compile(
 )
 MOST_LEAVES = 400
 MOST_TRIED = 60
+LONGEST_TEXT = 80  # characters of an answer in one rule
 MOST_TOGETHER = 12  # conditions of which two together are tried
 
 
@@ -244,10 +246,18 @@ def _texts(response: SourceResponse, content: Any, numbers: Sequence[str]) -> It
         texts = [str(one) for one in found[:MOST_LEAVES]]
     else:
         texts = body.splitlines()[:MOST_LEAVES] if response.reading.format in ("text", "csv") else []
-    for text in texts[:MOST_TRIED]:
-        text = text.strip()
-        if 4 <= len(text) <= 80 and not any(one in re.sub(r"\D", "", text) for one in numbers):
+    pieces = (piece for text in texts for piece in _sentences(text.strip()))
+    for text in islice(pieces, MOST_TRIED):
+        if 4 <= len(text) <= LONGEST_TEXT and not any(one in re.sub(r"\D", "", text) for one in numbers):
             yield text
+
+
+def _sentences(text: str) -> list[str]:
+    """A text, or the sentences of a long one, each as far as a rule may have it."""
+    if len(text) <= LONGEST_TEXT:
+        return [text]
+    found = re.split(r"(?<=[.!?;])\s+", text[:2000])
+    return [one if len(one) <= LONGEST_TEXT else one[:LONGEST_TEXT].rpartition(" ")[0] for one in found]
 
 
 def _plain(rule: Rule) -> dict[str, Any]:

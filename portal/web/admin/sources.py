@@ -37,6 +37,8 @@ ANSWER_WORDS = {"field_label": field_label, "value_words": value_words, "sample_
 def index() -> str:
     """Show every source with its health, and the recipes that cannot be used."""
     fragment = wants_fragment()
+    if not fragment:
+        catalogue.refresh_now()  # another process of the web may just have offered one
     return render_template(
         "admin/_sources.html" if fragment else "admin/sources.html",
         secrets=[] if fragment else secrets.listed(),
@@ -123,6 +125,8 @@ def pace_words(rate: float) -> str:
 
 
 def _known(name: str) -> None:
+    if name not in sources.names():
+        catalogue.refresh_now()  # another process of the web may just have offered it
     if name not in sources.names():
         abort(404)
 

@@ -1,7 +1,5 @@
 """The last step of a draft: its name, its pace and its price, and the press that makes it a source."""
 
-import re
-from decimal import Decimal, InvalidOperation
 from typing import Any
 
 from flask import Response, current_app, flash, make_response, redirect, request, url_for
@@ -10,7 +8,7 @@ from flask_login import current_user
 
 from portal import sources
 from portal.clock import utcnow
-from portal.jobs.trials import draft_samples
+from portal.jobs.trials import draft_bill
 from portal.sources import catalogue, drafts, recipe_store, shelf
 from portal.sources.editor.drafted import drafted_recipe, mistakes_in, read_sample
 from portal.sources.editor.saved_tests import cases_of
@@ -18,10 +16,10 @@ from portal.sources.recipes.loader import NAME
 from portal.web.access import admin_required
 from portal.web.editor.blueprint import blueprint
 from portal.web.editor.pages import render, save, to
+from portal.web.editor.price import figure, take_price
 from portal.web.editor.shown import DraftPage, page_of
 
 UNITS = ("s", "min", "h")
-FIGURE = re.compile(r"\d{1,6}(?:[.,]\d{1,9})?")
 
 
 @blueprint.post("/admin/editor/<token>/offer")
@@ -30,14 +28,15 @@ def offer(token: str) -> Response:
     """Keep name, pace and price; with `offer`, let people choose the source."""
     now = utcnow()
     page = page_of(token, now)
-    _take_form(page)
+    if problem := _take_form(page):
+        return make_response(render(page, "offer", problem=problem, typed=request.form), 422)
     _write_tests(page)
     if mistakes := mistakes_in(page.document.text, *catalogue.opened()):
         blocking = [one for one in mistakes if one.code != "no_fields"]
         if blocking:
             return make_response(render(page, "offer", mistakes=blocking, typed=request.form), 422)
     save(page, now)
-    draft_samples.count_earlier(token, current_user.id, now)
+    draft_bill.settle(token, current_user.id)
     if "offer" not in request.form:
         flash(gettext("Saved."), "ok")
         return to(token, "offer")
@@ -89,8 +88,7 @@ def _place(page: DraftPage) -> bool:
         )
     except shelf.NotPlaced:
         return False
-    catalogue.ask_again()
-    catalogue.refresh()
+    catalogue.refresh_now()
     return True
 
 
@@ -104,7 +102,8 @@ def _write_tests(page: DraftPage) -> None:
     page.document.set_tests(cases_of(recipe, right, read))
 
 
-def _take_form(page: DraftPage) -> None:
+def _take_form(page: DraftPage) -> str:
+    """Take what the form has into the document; returns what is wrong with it."""
     document, form = page.document, request.form
     if page.draft.source is None and (name := form.get("name", "").strip().lower()):
         document.set("", "name", name if NAME.fullmatch(name) else name[:40])
@@ -112,43 +111,18 @@ def _take_form(page: DraftPage) -> None:
     if title:
         document.set("", "title", title)
     _take_limits(document, form)
-    _take_cost(document, form)
+    return take_price(document, form)
 
 
 def _take_limits(document: Any, form: Any) -> None:
     if "rate" not in form:
         return
-    rate, unit = _figure(form.get("rate", "")), form.get("unit", "s")
+    rate, unit = figure(form.get("rate", "")), form.get("unit", "s")
     document.set("limits", "rate", f"{rate}/{unit if unit in UNITS else 's'}" if rate else None)
     together = form.get("concurrency", "").strip()
     document.set("limits", "concurrency", int(together) if together.isdigit() else None)
-    days = _figure(form.get("cache", ""))
+    days = figure(form.get("cache", ""))
     document.set("limits", "cache", f"{days} days" if days and days != "0" else None)
     size = form.get("size", "").strip()
     if document.value("kind") == "batch" and size.isdigit():
         document.set("batch", "size", int(size))
-
-
-def _take_cost(document: Any, form: Any) -> None:
-    if "price" not in form:
-        return
-    price, path = _figure(form.get("price", "")), form.get("price_path", "").strip()[:200]
-    if not price and not path:
-        for key in ("price", "per", "currency") if document.value("cost") else ():
-            document.set("cost", key, None)
-        return
-    document.set("cost", "price", path or (int(price) if price.isdigit() else float(price)))
-    document.set("cost", "per", "found" if form.get("per") == "found" and not path else None)
-    document.set("cost", "currency", form.get("currency", "").strip()[:10] or None)
-
-
-def _figure(text: str) -> str:
-    """A figure as a recipe writes it, from 1,5 or 1.5; empty for what is none."""
-    text = text.strip()
-    if not FIGURE.fullmatch(text):
-        return ""
-    try:
-        value = Decimal(text.replace(",", "."))
-    except InvalidOperation:  # pragma: no cover - the pattern has only figures
-        return ""
-    return format(value.normalize(), "f")

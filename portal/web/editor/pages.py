@@ -18,6 +18,7 @@ from portal.sources.recipes.words import mistake_sentence, mistake_words
 from portal.web.access import admin_required
 from portal.web.editor import words
 from portal.web.editor.blueprint import blueprint
+from portal.web.editor.price import price_words, typed_price
 from portal.web.editor.shown import DraftPage, page_of
 
 STEPS = ("answers", "rules", "offer", "text", "request")
@@ -79,8 +80,7 @@ def delete(token: str) -> Response:
         if name not in others and not any(name in text for text in texts):
             secret_store.forget(name, current_user.email, now)
     drafts.remove(token)
-    catalogue.ask_again()
-    catalogue.refresh()
+    catalogue.refresh_now()
     flash(gettext("The draft was deleted, with its answers."), "ok")
     return make_response(redirect(url_for("editor.index"), 303))
 
@@ -101,6 +101,8 @@ def render(page: DraftPage, step: str, **more: Any) -> str:
             "facts": next((one.facts for one in page.samples if sample and one.row.id == sample.id), {}),
             "tree": page.tree(sample) if sample and step == "answers" else None,
             "words": words,
+            "price_words": price_words(page.document),
+            "typed_price": typed_price(page.document),
             "mistake_words": _with_its_line if step == "text" else mistake_sentence,
             **more,
         },  # fmt: skip
@@ -111,8 +113,8 @@ def _with_its_line(mistake: Mistake) -> str:
     return mistake_words(mistake).removeprefix(f"{FILE}, ")
 
 
-def to(token: str, step: str, anchor: str | None = None, **more: Any) -> Response:
-    """The address of one step."""
+def to(token: str, step: str, anchor: str = "editor-head", **more: Any) -> Response:
+    """Lead to one step, or a part of it, which takes the focus."""
     return make_response(redirect(url_for("editor.show", token=token, step=step, _anchor=anchor, **more), 303))
 
 
@@ -142,8 +144,7 @@ def keep_secrets(values: dict[str, str], now: datetime) -> None:
     for name, value in given.items():
         secret_store.save(name, value, keys, current_user.email, now)
     if given:
-        catalogue.ask_again()
-        catalogue.refresh()
+        catalogue.refresh_now()
 
 
 def keep_secrets_of_form(page: DraftPage, now: datetime) -> None:

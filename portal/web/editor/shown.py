@@ -112,6 +112,16 @@ class DraftPage:
         return {row.place["path"]: row.value for row in rows if "path" in row.place and row.value}
 
     @property
+    def figures(self) -> dict[str, str]:
+        """The figures of the first answer, by their paths: one may be what the lookup has cost."""
+        found = {path: value for path, value in self.ticket_values.items() if re.fullmatch(r"\d+(?:[.,]\d+)?", value)}
+        if self.document.value("kind") != "batch":
+            return found
+        return {
+            split: value for path, value in found.items() if "[" in path and (split := batch_guess.split_path(path)[1])
+        }
+
+    @property
     def ticket_guess(self) -> str:
         """The path of the likeliest one."""
         return batch_guess.ticket_in(self.ticket_values)
@@ -153,6 +163,27 @@ class DraftPage:
         texts = [self.document.value("request", "url") or "", self.document.value("request", "body") or ""]
         texts += (self.document.value("request", "headers") or {}).values()
         return list(dict.fromkeys(name for text in texts for name in SECRET.findall(text)))
+
+    def place_of_secret(self, name: str) -> str:
+        """Where a request has a secret, as its documentation shows it: “Authorization: Bearer …”."""
+        for request in (self.document.value("request") or {}, self.document.before):
+            lines = [f"{one}: {text}" for one, text in (request.get("headers") or {}).items()]
+            for text in (*lines, request.get("url") or "", request.get("body") or ""):
+                if match := re.search(rf"([^\n?&{{}},]*)\{{secret:{name}\b[^{{}}]*\}}", text):
+                    return f"{match[1].strip()[-60:]}…"
+        return ""
+
+    @property
+    def misses_token(self) -> bool:
+        """Whether a key that is missing may be what another request gives."""
+        return not self.document.before and any("TOKEN" in name or "SESSION" in name for name in self.missing_secrets)
+
+    @property
+    def changes_above(self) -> str:
+        """The parts above the answers that may change while an answer is awaited: nothing that a person types in."""
+        awaits_login = self.login is not None and self.login.is_waiting
+        parts = ["#login"] * awaits_login + ["#batch"] * (not self.document.fields and not self.answers)
+        return ",".join(parts)
 
     @property
     def mark(self) -> str:

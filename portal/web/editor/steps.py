@@ -10,6 +10,7 @@ from flask_login import current_user
 from portal.clock import utcnow
 from portal.documents.words import typed_reason_words
 from portal.jobs.trials import draft_samples
+from portal.jobs.trials.draft_bill import NoPrice
 from portal.jobs.trials.source_trial import RedisAway
 from portal.jobs.words.statuses import no_worker_words
 from portal.phone import parse
@@ -25,6 +26,7 @@ from portal.sources.recipes.model import RULE_NAMES
 from portal.web.access import admin_required
 from portal.web.editor.blueprint import blueprint
 from portal.web.editor.pages import LONGEST_TEXT, keep, keep_secrets_of_form, render, save, to
+from portal.web.editor.price import take_price
 from portal.web.editor.shown import DraftPage, page_of
 
 ASKED = ("exists", "unknown", "wrong")  # what a person enters numbers for
@@ -78,9 +80,9 @@ def ask(token: str) -> Response:
     page = page_of(token, now)
     keep_secrets_of_form(page, now)
     numbers, problem = _numbers_of_form()
-    if problem or not numbers:
-        said = problem or gettext("Enter at least one number.")
-        return make_response(render(page, "answers", problem=said, typed=request.form), 422)
+    problem = problem or ("" if numbers else gettext("Enter at least one number."))
+    if problem := problem or take_price(page.document, request.form) or keep(page, now):
+        return make_response(render(page_of(token, now), "answers", problem=problem, typed=request.form), 422)
     page = page_of(token, now)
     if page.missing_secrets:
         said = gettext("Enter every key first: without them the source will not answer.")
@@ -94,6 +96,9 @@ def ask(token: str) -> Response:
     except RedisAway:
         said = no_worker_words()
         return make_response(render(page, "answers", problem=said, typed=request.form), 503)
+    except NoPrice:
+        said = gettext("Say what a lookup costs first; 0 if it is free.")
+        return make_response(render(page, "answers", problem=said, typed=request.form), 422)
     return to(token, "answers", "asked")
 
 

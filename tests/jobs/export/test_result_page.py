@@ -44,6 +44,12 @@ def names(page: str) -> list[str]:
     return re.findall(r'data-label="Nombre">(.*?)</td>', page)
 
 
+def headings(page: str) -> list[str]:
+    """Those of the table of rows."""
+    table = page[page.index('id="job-rows"') :]
+    return [re.sub("<[^>]*>", "", head).strip() for head in re.findall(r'<th scope="col"[^>]*>(.*?)</th>', table, re.S)]
+
+
 def test_a_bar_chooses_its_rows_and_bars_combine(as_alice: FlaskClient, job: ScrapingJob) -> None:
     page = as_alice.get(f"/jobs/{job.id}").text
     assert {"mobile 4", "landline 1", "Movistar 3", "without data 2"} <= set(bars(page))
@@ -70,9 +76,8 @@ def test_what_is_chosen_is_kept_and_can_be_downloaded(as_alice: FlaskClient, job
 
 def test_the_table_is_the_persons_own_with_a_column_for_each_answer(as_alice: FlaskClient, job: ScrapingJob) -> None:
     page = as_alice.get(f"/jobs/{job.id}?outcome=all").text
-    table = page[page.index('id="job-rows"') :]
-    heads = [re.sub("<[^>]*>", "", head) for head in re.findall(r'<th scope="col"[^>]*>(.*?)</th>', table)]
-    assert heads[:5] == ["Row", "Nombre", "Ciudad", "Number", "Status"]
+    table, heads = page[page.index('id="job-rows"') :], headings(page)
+    assert heads[:5] == ["Row", "Nombre", "Ciudad", "Tel", "Status"]
     assert {"Line type"} <= set(heads)
     assert table.count('data-label="Line type">mobile<') == 4
     assert names(table) == NAMES
@@ -187,3 +192,14 @@ def test_own_cells_are_shown_in_their_column_s_format(app: Flask, alice: User, a
     made = ran(job_of(app, alice, content_of(rows), header_row=1))
     table = as_alice.get(f"/jobs/{made.id}").text.split('id="job-numbers"')[1]
     assert table.count(">01001<") == 40, "also below the rows whose formats were read"
+
+
+def test_the_numbers_column_is_called_as_in_the_file(app: Flask, alice: User, as_alice: FlaskClient) -> None:
+    def near_numbers(second: str) -> list[str]:
+        rows = [["Tel", second], *([f"Ana {n}", f"6123456{n}"] for n in range(10, 13))]
+        made = ran(job_of(app, alice, content_of(rows), header_row=1))
+        return headings(as_alice.get(f"/jobs/{made.id}").text)[1:4]
+
+    assert near_numbers("Número del  cliente") == ["Tel", "Número del cliente", "Status"]
+    assert near_numbers("Tel") == ["Tel (A)", "Tel (B)", "Status"]
+    assert near_numbers("") == ["Tel", "Column B", "Status"]

@@ -24,6 +24,24 @@ def sample(nth: int, meaning: str, content: object) -> SampleAnswer:
     return SampleAnswer(nth, f"+3461234567{nth}", meaning, response)
 
 
+def test_a_long_text_is_told_by_one_of_its_sentences() -> None:
+    recipe = recipe_of(
+        TEXT.replace("[fields]", '[answer]\nformat = "text"\n[fields]').replace('"operator"', "'OK: (.*)'"),
+        Path("x.toml"),
+    )
+    good = "OK: This prefix is currently supported. Messages sent to this prefix will be routed."
+    bad = "ERR: This prefix is not currently supported. Messages sent to this prefix will fail. Please contact support."
+    samples = [
+        SampleAnswer(
+            nth, "+34612345671", meaning, SourceResponse(200, {}, text.encode(), reading=recipe.request.reading)
+        )
+        for nth, (meaning, text) in enumerate((("exists", good), ("unknown", bad)))
+    ]
+    found, unclear = proposals(recipe, samples)
+    assert [dict(one.rule) for one in found] == [{"text": "ERR: This prefix is not currently supported."}]
+    assert not unclear
+
+
 @pytest.mark.parametrize(
     ("good", "bad", "rule"),
     [

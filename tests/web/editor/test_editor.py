@@ -8,9 +8,10 @@ import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 
+from portal.clock import utcnow
 from portal.database import db
 from portal.jobs import dispatch
-from portal.sources import catalogue, drafts, registry
+from portal.sources import catalogue, drafts, registry, secret_store, shelf
 from portal.sources.base import Outcome
 from portal.sources.drafts import DraftSample
 from portal.sources.recipe_store import versions
@@ -19,7 +20,7 @@ from portal.sources.secret_store import SecretStore
 from portal.sources.selftest import run_tests
 from tests.support import apis
 from tests.support.provider import Answered, Asked, provider
-from tests.web.editor.walking import SENT, accept, ask, paste, press
+from tests.web.editor.walking import SENT, accept, ask, paste, press, work
 
 PRICE = {"price": "0,004", "currency": "EUR"}
 STEPS = ("answers", "rules", "offer", "text")
@@ -79,9 +80,10 @@ def test_what_the_command_lacks_is_asked_for_and_said(as_ada: FlaskClient) -> No
     assert seen.status_code == 422 and "-F" in seen.get_data(as_text=True)
     here = paste(as_ada, 'curl "https://api.example.com/{phone}?key=$KEY"')
     assert 'name="secret:EXAMPLE_KEY"' in as_ada.get(f"{here}/answers").get_data(as_text=True)
-    assert as_ada.post(f"{here}/samples", data={"exists": SENT}).status_code == 422
+    assert as_ada.post(f"{here}/samples", data={"exists": SENT, "price": "0"}).status_code == 422
+    keyed = {"price": "0", "secret:EXAMPLE_KEY": apis.KEY}
     for text in ("hello", "612345678 / 622345678"):
-        refused = as_ada.post(f"{here}/samples", data={"exists": text, "secret:EXAMPLE_KEY": apis.KEY})
+        refused = as_ada.post(f"{here}/samples", data={"exists": text, **keyed})
         assert refused.status_code == 422 and "in the cell" not in refused.text
     assert db.session.query(DraftSample).count() == 0
     typed = {
@@ -98,11 +100,39 @@ def test_what_the_command_lacks_is_asked_for_and_said(as_ada: FlaskClient) -> No
     assert drafts.listed() == [] and "EXAMPLE_KEY" not in catalogue.known_secrets()
 
 
+@pytest.mark.parametrize(
+    ("form", "said"),
+    [
+        ({"price": ""}, "Say what a lookup costs first"),
+        ({}, "Say what a lookup costs first"),
+        ({"price": "a cent"}, "Write the price as a figure"),
+        ({"price": "0,01", "currency": "euros"}, "EUR, USD"),
+    ],
+)
+def test_the_price_comes_before_the_first_question(as_ada: FlaskClient, form: dict[str, str], said: str) -> None:
+    here = paste(as_ada, f"curl https://api.example.com/{SENT[1:]}")
+    page = as_ada.get(f"{here}/answers").text
+    assert 'name="price" type="text" value=""' in page and "A lookup costs" not in page
+    answer = as_ada.post(f"{here}/samples", data={"exists": SENT, "unknown": "612345677", **form})
+    assert answer.status_code == 422 and said in answer.text and 'value="612345677"' in answer.text
+    assert db.session.query(DraftSample).count() == 0
+    as_ada.post(f"{here}/samples", data={"exists": SENT, "price": "0,012", "currency": "€", "per": "found"})
+    assert db.session.query(DraftSample).count() == 1
+    text = drafts.listed()[0].text
+    assert 'price = 0.012\nper = "found"\ncurrency = "EUR"' in text
+    assert "A lookup costs €0.012, only for numbers with data." in as_ada.get(f"{here}/answers").text
+
+
 def test_an_address_inside_the_network_gets_no_request(app: Flask, as_ada: FlaskClient) -> None:
     catalogue.configure(dispatch.connection(), app.config["SOURCES_DIR"], {}, keys=app.config["SIGNING_KEYS"])
     with provider(apis.page_api) as server:
         here = paste(as_ada, apis.command("page", server.url))
-        ask(as_ada, here)
+        refused = as_ada.post(f"{here}/samples", data={"exists": SENT, "price": "0"})
+        assert refused.status_code == 422 and "inside your own network" in refused.text
+        token = here.rpartition("/")[2]
+        drafts.change(token, drafts.listed()[0].text + '[cost]\nprice = 0\ncurrency = "EUR"\n', "ada", utcnow())
+        drafts.add_sample(token, SENT, "exists", utcnow())
+        work()
         assert server.asked == []
     page = as_ada.get(f"{here}/answers").get_data(as_text=True)
     assert 'data-tone="bad"' in page, re.findall(r"data-sample.*?</li>", page, re.DOTALL)
@@ -177,3 +207,17 @@ def test_versions_have_an_author_and_go_back(as_ada: FlaskClient) -> None:
     assert newest.author == oldest.author == "ada@example.com"
     as_ada.post(f"/admin/sources/uno/versions/{oldest.id}")
     assert registry.data_version("uno") == first and len(versions("uno.toml")) == 3
+
+
+def test_what_another_process_has_just_saved_is_known(app: Flask, as_ada: FlaskClient) -> None:
+    """The web has two processes, and the next page may come from the other one."""
+    here = paste(as_ada, 'curl "https://api.example.com/{phone}?key=$KEY"')
+    folder, url = app.config["SOURCES_DIR"], app.config["SQLALCHEMY_DATABASE_URI"]
+    secret_store.save("EXAMPLE_KEY", apis.KEY, app.config["SIGNING_KEYS"], "ada@example.com", utcnow())
+    assert 'id="secret-1"' not in as_ada.get(f"{here}/answers").text
+    text = drafts.listed()[0].text.replace('name = "example"', 'name = "other"') + '[fields]\noperator = "operator"\n'
+    shelf.place_text("other.toml", text, folder, url, "ada@example.com", utcnow())
+    assert as_ada.get("/admin/sources/other").status_code == 200
+    assert as_ada.get("/admin/sources/nobody").status_code == 404
+    shelf.place_text("third.toml", text.replace('"other"', '"third"'), folder, url, "ada@example.com", utcnow())
+    assert "/admin/sources/third" in as_ada.get("/admin/sources").text

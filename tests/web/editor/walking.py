@@ -10,6 +10,7 @@ from portal.jobs.worker import tasks
 from portal.sources.drafts import DraftSample
 
 SENT = "+34612345678"
+PRICE = {"price": "0", "currency": "EUR"}
 
 
 def paste(client: FlaskClient, command: str) -> str:
@@ -21,7 +22,7 @@ def paste(client: FlaskClient, command: str) -> str:
 
 def ask(client: FlaskClient, here: str, **numbers: str) -> None:
     """Ask with these numbers, and be the worker."""
-    answer = client.post(f"{here}/samples", data={"exists": SENT, **numbers})
+    answer = client.post(f"{here}/samples", data={"exists": SENT, **PRICE, **numbers})
     assert answer.status_code == 303, answer.get_data(as_text=True)
     work()
 
