@@ -65,6 +65,12 @@ LINE_TYPES: dict[str, LazyString] = {
 CODED = frozenset({"line_type", "country", base_of(FOUND_BY)})  # fields whose values are codes with words of their own
 
 
+def version_words(version: str) -> str:
+    """The version of a source's data or configuration, as people may read it: without the word that sets a recipe's
+    apart in the database."""
+    return version.replace("recipe ", "")
+
+
 def source_title(name: str) -> str:
     """A source's title in the reader's language, or its name; of several, their titles."""
     if BETWEEN in name:
