@@ -5,12 +5,12 @@ import sys
 import click
 from flask import current_app
 from flask.cli import with_appcontext
-from flask_babel import force_locale, gettext
+from flask_babel import gettext
 
 from portal.accounts import AccountError, create_user, make_setup_link
 from portal.accounts.errors import PROBLEMS
 from portal.accounts.two_step import reset_from_terminal
-from portal.cli.language import CLI_ACTOR, with_seed_spelling
+from portal.cli.language import CLI_ACTOR, command_output, with_seed_spelling
 from portal.cli.terminal import CommandFailed, echo
 from portal.clock import utcnow
 from portal.notices.password_mails import announce_two_step
@@ -23,7 +23,7 @@ from portal.notices.password_mails import announce_two_step
 @with_appcontext
 def create_user_command(email: str, admin: bool, password_stdin: bool) -> None:
     """Create a user. Exit code 1 and a sentence when that fails."""
-    with force_locale(current_app.config["DEFAULT_LOCALE"]):
+    with command_output():
         if password_stdin:
             password = sys.stdin.readline().rstrip("\r\n")
         else:
@@ -43,7 +43,8 @@ def create_user_command(email: str, admin: bool, password_stdin: bool) -> None:
 @with_appcontext
 def setup_address_command() -> None:
     """Print only the link, so that a script can use it. It begins with PUBLIC_URL, as all links in messages do."""
-    token = make_setup_link(utcnow())
+    with command_output():
+        token = make_setup_link(utcnow())
     if token:
         echo(f"{current_app.config['PUBLIC_URL']}/setup/{token}")
 
@@ -53,7 +54,7 @@ def setup_address_command() -> None:
 @with_appcontext
 def reset_two_step_command(email: str) -> None:
     """Switch it off. Exit code 1 and a sentence when there is no such user or it was not on."""
-    with force_locale(current_app.config["DEFAULT_LOCALE"]):
+    with command_output():
         if not reset_from_terminal(email, CLI_ACTOR, utcnow(), announce_two_step):
             raise CommandFailed(gettext("No user with this email address has two-step sign-in switched on."))
         echo(gettext("Two-step sign-in is off. The next sign-in asks only for the password."))

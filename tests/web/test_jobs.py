@@ -197,7 +197,7 @@ def test_a_list_may_ask_nonsense(as_alice: FlaskClient, ids: str) -> None:
 def test_the_next_try_is_said_with_its_time(as_alice: FlaskClient, alice: User, make_job: MakeJob) -> None:
     job = scenes.failed(make_job(alice, 5), utcnow())
     page = text_of(as_alice, f"/jobs/{job.id}")
-    assert "Next attempt at" in page
+    assert "Next attempt:" in page
     assert "automatic retry 1 of 3" in page
     assert "The source did not answer for some of the numbers." in page
 
@@ -205,7 +205,7 @@ def test_the_next_try_is_said_with_its_time(as_alice: FlaskClient, alice: User, 
 def test_a_busy_source_is_said_with_its_time(as_alice: FlaskClient, alice: User, make_job: MakeJob) -> None:
     job = scenes.busy(make_job(alice), utcnow())
     page = text_of(as_alice, f"/jobs/{job.id}")
-    assert "Continues at" in page
+    assert "Continues:" in page
     limited = "The source is limiting how fast we can send requests."
     assert f"{limited} The lookup will continue automatically; you do not need to do anything." in page
     assert limited in text_of(as_alice, "/")
@@ -266,6 +266,11 @@ def test_a_file_has_one_badge_that_does_not_contradict_itself(
         assert part
         badges = re.findall(r'class="badge" data-tone="(\w+)"[^>]*>(.*?)<', part[0])
         assert len(badges) == 1 and badges[0][0] == tone and badges[0][1].startswith(words), badges
+    page = text_of(as_alice, f"/jobs/{job.id}")
+    (says,) = re.findall(r'<div id="job-says"[^>]*>\s*(.*?)</div>', page, re.S)
+    assert says.startswith(badges[0][1]), "what is heard is what is seen"
+    (beside,) = re.findall(r'id="job-percent".*?</span>\s*<span[^>]*>\s*(.*?)</span>', page, re.S) or [""]
+    assert (beside == "waiting") == (words == "Waiting")
 
 
 def test_what_solves_the_matter_is_beside_the_headline_and_the_rest_is_folded(

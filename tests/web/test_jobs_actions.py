@@ -129,6 +129,15 @@ def test_the_wrong_status_changes_nothing_and_is_no_error(
     assert everything_of(job) == before
 
 
+def test_a_paused_file_is_called_paused_when_nothing_changed(
+    as_alice: FlaskClient, alice: User, make_job: MakeJob
+) -> None:
+    job = make_job(alice)
+    as_alice.post(f"/jobs/{job.id}/pause")
+    again = unescape(as_alice.post(f"/jobs/{job.id}/pause", follow_redirects=True).get_data(as_text=True))
+    assert "the status is already “Paused”" in again and standing(job).status == S.PENDING
+
+
 def test_the_retry_button_pressed_twice_starts_one(as_alice: FlaskClient, alice: User, make_job: MakeJob) -> None:
     job = scenes.failed(make_job(alice, 4), final=True)
     shown = page_of(as_alice, job)
