@@ -1,4 +1,4 @@
-"""statistics: what each of the several sources of a file has said
+"""what each of the several sources of a file has said, for the statistics, and the limit of a repeated file
 
 Revision ID: 0143
 Revises: 0142
@@ -29,9 +29,11 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint('user_id', 'grain', 'day', 'part', 'source', name=op.f('pk_figure_answers')),
         sqlite_with_rowid=False,
     )
+    op.add_column('repeats', sa.Column('cost_cap', sa.BigInteger(), nullable=True))
     op.add_column('job_ends', sa.Column('answers', sa.JSON(), server_default='[]', nullable=False))
 
 
 def downgrade() -> None:
+    op.drop_column('repeats', 'cost_cap')
     op.drop_column('job_ends', 'answers')
     op.drop_table('figure_answers')
