@@ -128,7 +128,7 @@ def start(
             job_id = new.show(job, now)
             if job_id is None:
                 raise CannotStart("not_ready")
-            if merge and not list_merges.mark_started(merge.id, merge.compared, merge.asks):
+            if merge and not list_merges.mark_started(merge.id, merge.compared, merge.asks, ScrapingJob):
                 raise CannotStart("merge_changed")
             steps.add(job, job_id, then, new.total - new.without)
             timeline.record(job_id, EventKind.CREATED, now, email, total=new.total, source=source)

@@ -6,7 +6,7 @@ shown as they are.
 """
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from flask_babel import LazyString, format_decimal, get_locale, gettext
 from flask_babel import lazy_gettext as _
@@ -14,6 +14,9 @@ from flask_babel import lazy_gettext as _
 from portal.sources.base import SourceFacts
 from portal.sources.registry import UnknownSource, facts_of, is_yes_no
 from portal.sources.several import BETWEEN, FOUND_BY, SEVERAL, base_of, names_of, source_of
+
+LONGEST_HEADING = 60  # characters; Excel takes 255, and a heading should be seen whole
+SHORTEST_TITLE = 10  # characters of a source's title that are left in brackets
 
 TITLES: dict[str, LazyString] = {
     "offline": _("Numbering plan (free, instant)"),
@@ -62,6 +65,12 @@ LINE_TYPES: dict[str, LazyString] = {
 CODED = frozenset({"line_type", "country", base_of(FOUND_BY)})  # fields whose values are codes with words of their own
 
 
+def version_words(version: str) -> str:
+    """The version of a source's data or configuration, as people may read it: without the word that sets a recipe's
+    apart in the database."""
+    return version.replace("recipe ", "")
+
+
 def source_title(name: str) -> str:
     """A source's title in the reader's language, or its name; of several, their titles."""
     if name == SEVERAL:
@@ -92,18 +101,28 @@ def heading_of(field: str, source: str = "") -> str:
     return str((not (facts and facts.labels.get(field)) and HEADINGS.get(field)) or field_label(field, source))
 
 
-def headings_of(fields: Sequence[str], source: str) -> dict[str, str]:
-    """The headings of all these fields; where two of several sources have the same one, with the source's title."""
+def headings_of(fields: Sequence[str], source: str, taken: Iterable[str] = ()) -> dict[str, str]:
+    """The headings of all these fields, with the source's title in brackets where two of several sources have the same
+    one, or where it is among those that are `taken`."""
     found = {field: heading_of(field, source) for field in fields}
-    if BETWEEN not in source:
-        return found
-    many = Counter(" ".join(heading.split()).casefold() for heading in found.values())
+    many = Counter(map(_same, found.values())) if BETWEEN in source else Counter()
+    many.update({_same(heading): 2 for heading in taken})
     return {
-        field: f"{heading} ({source_title(source_of(field, source))})"
-        if many[" ".join(heading.split()).casefold()] > 1 and source_of(field, source)
-        else heading
+        field: _of_source(heading, source_of(field, source)) if many[_same(heading)] > 1 else heading
         for field, heading in found.items()
     }
+
+
+def _same(heading: str) -> str:
+    return " ".join(heading.split()).casefold()
+
+
+def _of_source(heading: str, source: str) -> str:
+    """A heading with the title of its source, cut so that all of it can be seen; as it is for a field of none."""
+    if not source:
+        return heading
+    title, room = source_title(source), max(LONGEST_HEADING - len(heading) - len(" ()"), SHORTEST_TITLE)
+    return f"{heading} ({title if len(title) <= room else f'{title[: room - 1].strip()}…'})"
 
 
 def source_pace(name: str) -> str:

@@ -40,7 +40,7 @@ from portal.jobs.words.repeats import rule_words, weekday_words
 from portal.jobs.words.statuses import cannot_start_words, list_words, reason_words
 from portal.phone import Reason
 from portal.sources.base import Outcome
-from portal.sources.words import sample_words
+from portal.sources.words import sample_words, version_words
 from portal.web import result_page
 from portal.web.merge.view import view_of_job
 from portal.web.request_fields import whole
@@ -79,7 +79,7 @@ def _file_facts(job: ScrapingJob) -> dict[str, str]:
         "column": ", ".join(_own_name(column, header) for column in job.columns),
         "country": str(locale.territories.get(job.country, job.country)) if locale else job.country,
         "country_column": "" if job.country_column is None else _own_name(job.country_column, header),
-        "data_version": "" if job.chain else job.source_versions or _data_version(job.source),
+        "data_version": version_words("" if job.chain else job.source_versions or _data_version(job.source)),
     }
 
 
@@ -268,8 +268,9 @@ def rows_of(job: ScrapingJob, *, now: bool = True, find: str | None = None) -> d
             found = result_page.found_rows(job, index, row_filter)
         else:
             status = None if row_filter["outcome"] == ALL else CellStatus(row_filter["outcome"])
-            values = result_page.as_answered(row_filter["values"])
-            found = queries.numbers_page(job, status, row_filter["q"], row_filter["page"], values)
+            asked = row_filter["values"]
+            values, change = result_page.as_answered(asked), result_page.change_asked(asked)
+            found = queries.numbers_page(job, status, row_filter["q"], row_filter["page"], values, change)
         bars = result_page.bars_of(job, index, row_filter["values"])
         table = result_page.table_of(job, found.rows, index, row_filter["sort"])
         facts: dict[str, Any] = index.facts if index is not None else {"groups": (), "duplicates": 0}

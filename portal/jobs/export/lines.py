@@ -48,7 +48,7 @@ from portal.jobs.export.download_groups import RowChoice, in_group
 from portal.jobs.merge.changed_rows import RowChanges
 from portal.jobs.models import ScrapingJob
 from portal.sources.base import Outcome
-from portal.sources.words import source_title
+from portal.sources.words import source_title, version_words
 
 MOST_LOOKED_AT = 200  # answers, of a job one of whose several sources is gone
 CHUNK = 1000  # cells of the ledger at a time; a row has fewer
@@ -175,7 +175,7 @@ def plan_for(
         names=names,
         time_zone=str(get_timezone()),
         about=f"{source_title(job.all_sources)} {version}".strip(),
-        merge_id=job.merge_id if any(one.id == CHANGE for one in added) else None,
+        merge_id=job.merge_id if any(one.id == CHANGE for one in added) or (choice and choice.change) else None,
         own_headings=tuple(header_of(sheet_path, job.header_row)) if sheet_path.is_file() else (),
         mark=written_mark(job.id, next((name for one, name in zip(added, names, strict=True) if one.id == ROW), "")),
     )
@@ -210,7 +210,7 @@ def _fields(job: ScrapingJob) -> tuple[tuple[str, ...], str]:
     """The source's fields and data version; for a source that no longer exists, the fields of its answers."""
     try:
         version = job.source_versions or sources.data_version(job.source)
-        return sources.fields_of(job.all_sources), "" if job.chain else version
+        return sources.fields_of(job.all_sources), "" if job.chain else version_words(version)
     except sources.UnknownSource:
         any_answer = select(Number.answer).where(Number.job_id == job.id, Number.outcome == Outcome.FOUND)
         found = db.session.scalars(any_answer.limit(MOST_LOOKED_AT if job.chain else 1))

@@ -1,7 +1,7 @@
 """what each of the several sources of a file has said, for the statistics, and the limit of a repeated file
 
 Revision ID: 0143
-Revises: 0142
+Revises: 0146
 """
 
 import sqlalchemy as sa
@@ -9,7 +9,7 @@ from alembic import op
 
 
 revision = '0143'
-down_revision = '0142'
+down_revision = '0146'
 branch_labels = None
 depends_on = None
 

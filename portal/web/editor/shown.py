@@ -170,7 +170,7 @@ class DraftPage:
             lines = [f"{one}: {text}" for one, text in (request.get("headers") or {}).items()]
             for text in (*lines, request.get("url") or "", request.get("body") or ""):
                 if match := re.search(rf"([^\n?&{{}},]*)\{{secret:{name}\b[^{{}}]*\}}", text):
-                    return f"{match[1].strip()[-60:]}…"
+                    return f"{match[1].lstrip()[-60:]}…"
         return ""
 
     @property

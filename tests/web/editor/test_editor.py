@@ -31,6 +31,10 @@ WALKS = {
     "page": (["MásMóvil", "Móvil"], {"operator": "MásMóvil", "line_type": "Móvil"}),
     "csv": (["Digi", "si"], {"operator": "Digi", "ported": "yes"}),
     "batch": (["Yoigo"], {"operator": "Yoigo"}),
+    "credits": (
+        ["21407", "Movistar", "false"],
+        {"mcc_mnc": "21407", "original_operator": "Movistar", "ported": "no"},
+    ),
 }
 
 
@@ -81,8 +85,10 @@ def test_what_the_command_lacks_is_asked_for_and_said(as_ada: FlaskClient) -> No
     here = paste(as_ada, 'curl "https://api.example.com/{phone}?key=$KEY"')
     assert 'name="secret:EXAMPLE_KEY"' in as_ada.get(f"{here}/answers").get_data(as_text=True)
     assert as_ada.post(f"{here}/samples", data={"exists": SENT, "price": "0"}).status_code == 422
-    keyed = {"secret:EXAMPLE_KEY": apis.KEY}
-    assert as_ada.post(f"{here}/samples", data={"exists": "hello", "price": "0", **keyed}).status_code == 422
+    keyed = {"price": "0", "secret:EXAMPLE_KEY": apis.KEY}
+    for text in ("hello", "612345678 / 622345678"):
+        refused = as_ada.post(f"{here}/samples", data={"exists": text, **keyed})
+        assert refused.status_code == 422 and "in the cell" not in refused.text
     assert db.session.query(DraftSample).count() == 0
     typed = {
         "url": "https://api.example.com/v2/{digits}?key={secret:EXAMPLE_KEY}",
