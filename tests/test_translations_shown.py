@@ -84,6 +84,26 @@ def test_a_jobs_pages_are_spanish_in_every_status(
         assert not english_left(text), address
 
 
+@pytest.mark.parametrize(
+    "scene",
+    [
+        lambda job: scenes.failed(job, utcnow()),
+        lambda job: scenes.busy(job, utcnow()),
+        scenes.completed,
+    ],
+)
+def test_words_fit_together(
+    spanish: None, alice: User, as_alice: FlaskClient, make_job: MakeJob, scene: Callable[[ScrapingJob], object]
+) -> None:
+    """“el hoy” was shown where a day of another year would have fitted, “completados, del total” for one attempt."""
+    job = make_job(alice)
+    scene(job)
+    page = re.sub(r"<svg.*?</svg>|<[^>]+>", " ", shown(as_alice, f"/jobs/{job.id}"), flags=re.S)
+    words = " ".join(page.split())
+    assert not re.search(r"\b(el|del|al) (hoy|ayer|mañana)\b", words)
+    assert job.status != Status.COMPLETED or "Intento 1: completado " in words
+
+
 def test_a_page_that_was_first_opened_in_english_is_spanish_for_the_next_reader(
     alice: User, as_alice: FlaskClient, make_job: MakeJob
 ) -> None:

@@ -70,7 +70,17 @@ def problem_words(problem: FileProblem | str, facts: Mapping[str, Any] | None = 
 
 def reason_words(reason: Reason | str, offered: Sequence[str] = ()) -> str:
     """Return why a cell is not looked up, in the reader's language, with the numbers that can be read there."""
-    sentence = gettext(REASONS[Reason(reason)].sentence)
+    return _with_offers(gettext(REASONS[Reason(reason)].sentence), offered)
+
+
+def typed_reason_words(reason: Reason | str | None, offered: Sequence[str] = ()) -> str:
+    """The same of a number that was typed without a file, where there is no cell and no column. None: the text has
+    several numbers, each of which could be looked up."""
+    text = REASONS[Reason(reason or Reason.SEVERAL_NUMBERS)]
+    return _with_offers(gettext(text.typed or text.sentence), offered)
+
+
+def _with_offers(sentence: str, offered: Sequence[str]) -> str:
     if not offered:
         return sentence
     read_there = gettext("We can read: %(numbers)s.", numbers=" · ".join(offered))

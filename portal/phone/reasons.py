@@ -42,23 +42,31 @@ class Reason(StrEnum):
 
 @dataclass(frozen=True)
 class ReasonText:
-    """The sentence of a reason (an English msgid: what is the matter, then what to do) and a cell that has it."""
+    """The sentence of a reason (an English msgid: what is the matter, then what to do) and a cell that has it. `typed`
+    is the sentence for a number that is typed without a file, where that speaks of a cell or a column."""
 
     sentence: str
     example: str
     country: str = "ES"  # of the file that the example is in
+    typed: str = ""
 
+
+_TYPED_WORDS = N_("This is not a telephone number. Write only the number.")
 
 REASONS: dict[Reason, ReasonText] = {
-    Reason.BLANK: ReasonText(N_("The cell is blank. There is nothing to look up."), ""),
+    Reason.BLANK: ReasonText(N_("The cell is blank. There is nothing to look up."), "", typed=_TYPED_WORDS),
     Reason.NOT_A_NUMBER: ReasonText(
-        N_("This is not a telephone number. Write only the number in the cell."), "sin teléfono"
+        N_("This is not a telephone number. Write only the number in the cell."), "sin teléfono", typed=_TYPED_WORDS
     ),
     Reason.LONG_TEXT: ReasonText(
-        N_("The cell has a long text. Write only the number in the cell."), "Llamar solo por las tardes. " * 10
+        N_("The cell has a long text. Write only the number in the cell."),
+        "Llamar solo por las tardes. " * 10,
+        typed=_TYPED_WORDS,
     ),
     Reason.ERROR_CELL: ReasonText(
-        N_("The cell has an error of the spreadsheet. Fix its formula, or write the number."), "#N/A"
+        N_("The cell has an error of the spreadsheet. Fix its formula, or write the number."),
+        "#N/A",
+        typed=_TYPED_WORDS,
     ),
     Reason.NO_RESULT: ReasonText(
         N_(
@@ -66,6 +74,7 @@ REASONS: dict[Reason, ReasonText] = {
             "save it and upload it again."
         ),
         "=B2&C2",
+        typed=_TYPED_WORDS,
     ),
     Reason.TOO_SHORT: ReasonText(N_("The number has too few digits. Add the missing digits."), "60012312"),
     Reason.TOO_LONG: ReasonText(
@@ -86,6 +95,7 @@ REASONS: dict[Reason, ReasonText] = {
             "again."
         ),
         "6,12E+08",
+        typed=N_("Excel shortened the number and lost some of its digits. Write all of them."),
     ),
     Reason.NEGATIVE: ReasonText(
         N_(
@@ -93,12 +103,17 @@ REASONS: dict[Reason, ReasonText] = {
             "enter the telephone number again."
         ),
         "-912345644",
+        typed=N_("This is a negative number. Write the telephone number without a minus."),
     ),
     Reason.AMOUNT: ReasonText(
         N_("This looks like an amount or a decimal number. Write the telephone number without a decimal point."),
         "6123456.78",
     ),
-    Reason.DATE: ReasonText(N_("This is a date or a time. Write the telephone number in the cell."), "31/01/2026"),
+    Reason.DATE: ReasonText(
+        N_("This is a date or a time. Write the telephone number in the cell."),
+        "31/01/2026",
+        typed=N_("This is a date or a time. Write the telephone number."),
+    ),
     Reason.IDENTIFIER: ReasonText(
         N_("This looks like an identifier, such as an ID card or an order number. Write only the telephone number."),
         "DNI 12345678Z",
@@ -110,9 +125,12 @@ REASONS: dict[Reason, ReasonText] = {
     Reason.SEVERAL_NUMBERS: ReasonText(
         N_("The cell has more than one number, and not all are certain. Write each one whole, with / between them."),
         "911234567/68",
+        typed=N_("This is more than one number. Look them up one by one, or paste them as a list."),
     ),
     Reason.EXTRA_DIGITS: ReasonText(
-        N_("There are more digits beside the number. Write only the number in the cell."), "600123123 5"
+        N_("There are more digits beside the number. Write only the number in the cell."),
+        "600123123 5",
+        typed=N_("There are more digits beside the number. Write only the number."),
     ),
     Reason.OTHER_COUNTRY: ReasonText(
         N_("This seems to be a number of another country. Write it with + and its country code."), "447911123456"

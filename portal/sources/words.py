@@ -13,7 +13,7 @@ from flask_babel import lazy_gettext as _
 
 from portal.sources.base import SourceFacts
 from portal.sources.registry import UnknownSource, facts_of, is_yes_no
-from portal.sources.several import BETWEEN, FOUND_BY, base_of, names_of, source_of
+from portal.sources.several import BETWEEN, FOUND_BY, SEVERAL, base_of, names_of, source_of
 
 LONGEST_HEADING = 60  # characters; Excel takes 255, and a heading should be seen whole
 SHORTEST_TITLE = 10  # characters of a source's title that are left in brackets
@@ -65,8 +65,16 @@ LINE_TYPES: dict[str, LazyString] = {
 CODED = frozenset({"line_type", "country", base_of(FOUND_BY)})  # fields whose values are codes with words of their own
 
 
+def version_words(version: str) -> str:
+    """The version of a source's data or configuration, as people may read it: without the word that sets a recipe's
+    apart in the database."""
+    return version.replace("recipe ", "")
+
+
 def source_title(name: str) -> str:
     """A source's title in the reader's language, or its name; of several, their titles."""
+    if name == SEVERAL:
+        return gettext("Several sources")
     if BETWEEN in name:
         return " + ".join(map(source_title, names_of(name)))
     return str(TITLES.get(name) or _from_recipe(_facts(name), "title") or name)

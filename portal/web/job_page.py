@@ -40,7 +40,7 @@ from portal.jobs.words.repeats import rule_words, weekday_words
 from portal.jobs.words.statuses import cannot_start_words, list_words, reason_words
 from portal.phone import Reason
 from portal.sources.base import Outcome
-from portal.sources.words import sample_words
+from portal.sources.words import sample_words, version_words
 from portal.web import result_page
 from portal.web.merge.view import view_of_job
 from portal.web.request_fields import whole
@@ -79,7 +79,7 @@ def _file_facts(job: ScrapingJob) -> dict[str, str]:
         "column": ", ".join(_own_name(column, header) for column in job.columns),
         "country": str(locale.territories.get(job.country, job.country)) if locale else job.country,
         "country_column": "" if job.country_column is None else _own_name(job.country_column, header),
-        "data_version": "" if job.chain else job.source_versions or _data_version(job.source),
+        "data_version": version_words("" if job.chain else job.source_versions or _data_version(job.source)),
     }
 
 

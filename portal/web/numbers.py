@@ -12,7 +12,7 @@ from portal import sources
 from portal.clock import utcnow
 from portal.documents.typed import pasted_file
 from portal.documents.upload import UploadRefused
-from portal.documents.words import reason_words
+from portal.documents.words import typed_reason_words
 from portal.jobs import commands, one_number, queries, uploads
 from portal.jobs.core import derived
 from portal.jobs.models import ScrapingJob
@@ -59,7 +59,9 @@ def look_up() -> ResponseReturnValue:
     try:
         job = one_number.look_up(text, source, country, current_user, _storage(), utcnow())
     except one_number.NoNumber as error:
-        return _refused(reason_words(error.reason, error.offered) if text else gettext("Type a telephone number."))
+        return _refused(
+            typed_reason_words(error.reason, error.offered) if text else gettext("Type a telephone number.")
+        )
     except commands.CannotStart as error:
         return _refused(cannot_start_words(error.code))
     except OSError:

@@ -34,7 +34,7 @@ from portal.jobs.export import group_title
 from portal.jobs.words import statuses
 from portal.jobs.words.money import cap_words, money_words
 from portal.jobs.words.steps import step_rule_words
-from portal.sources.words import source_title, value_words
+from portal.sources.words import source_title, value_words, version_words
 
 QUIET = timedelta(seconds=15)
 FILTERS: dict[str, Callable[..., Any]] = {
@@ -49,6 +49,7 @@ FILTERS: dict[str, Callable[..., Any]] = {
     "event_tone": statuses.event_tone,
     "attempt_end_word": statuses.attempt_end_words,
     "source_word": source_title,
+    "version_word": version_words,
     "plain_day": format_date,
     "deleted_on": retention.deleted_on,
     "unstarted_deleted_on": retention.unstarted_deleted_on,

@@ -82,7 +82,9 @@ def test_a_database_without_tables_is_said_in_the_terminals_language(
 def written(page: str) -> list[list[str]]:
     """The words of each `flask --app app …` on a page of the documentation."""
     text = (ROOT / page).read_text()
-    found = re.findall(r"flask --app app\s+([^`\n>]+)", text) + re.findall(r"`flask ((?!db\b|--)[a-z][^`]*)`", text)
+    found = re.findall(r"flask (?:-e \S+ )?--app\s+app\s+([^`\n>]+)", text) + re.findall(
+        r"`flask ((?!db\b|--)[a-z][^`]*)`", text
+    )
     return [re.sub(r"[\[\]]", "", line).split() for line in found]
 
 

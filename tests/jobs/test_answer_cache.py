@@ -116,7 +116,7 @@ def test_a_row_says_when_the_source_was_really_asked(as_alice, alice, bob, make_
     rows = list(db.session.scalars(select(CellAnswer).where(CellAnswer.job_id == job.id).order_by(CellAnswer.row_no)))
     assert [row.checked_at for row in rows] == [NOW, later, NOW]
     seen = as_alice.get(f"/jobs/{job.id}").get_data(as_text=True)
-    assert seen.count("Saved answer from") == 2
+    assert seen.count("Saved answer:") == 2
     with as_alice.get(f"/jobs/{job.id}/results.csv?columns=status,checked_at") as file:
         checked = [line[-1] for line in list(csv.reader(file.text.splitlines()))[1:]]
     assert [text[:10] for text in checked] == ["2026-05-05", "2026-05-25", "2026-05-05"]

@@ -14,6 +14,7 @@ from portal.sources.words import (
     source_description,
     source_title,
     value_words,
+    version_words,
 )
 from portal.sources.words import LINE_TYPES as LINE_TYPE_WORDS
 
@@ -49,3 +50,8 @@ def test_codes_without_words_are_shown_as_they_are(app: Flask) -> None:
         assert field_label("current_operator") == "current operator"
         assert value_words("line_type", "smoke_signal") == "smoke_signal"
         assert value_words("country", "??") == "??"
+
+
+def test_a_version_is_shown_without_our_word_for_a_recipe() -> None:
+    assert version_words("recipe 66856a53, recipe 77fd0942") == "66856a53, 77fd0942"
+    assert version_words("libphonenumber 9.0.43, CNMC 2026-11-29") == "libphonenumber 9.0.43, CNMC 2026-11-29"

@@ -197,7 +197,7 @@ def test_a_list_may_ask_nonsense(as_alice: FlaskClient, ids: str) -> None:
 def test_the_next_try_is_said_with_its_time(as_alice: FlaskClient, alice: User, make_job: MakeJob) -> None:
     job = scenes.failed(make_job(alice, 5), utcnow())
     page = text_of(as_alice, f"/jobs/{job.id}")
-    assert "Next attempt at" in page
+    assert "Next attempt:" in page
     assert "automatic retry 1 of 3" in page
     assert "The source did not answer for some of the numbers." in page
 
@@ -205,7 +205,7 @@ def test_the_next_try_is_said_with_its_time(as_alice: FlaskClient, alice: User, 
 def test_a_busy_source_is_said_with_its_time(as_alice: FlaskClient, alice: User, make_job: MakeJob) -> None:
     job = scenes.busy(make_job(alice), utcnow())
     page = text_of(as_alice, f"/jobs/{job.id}")
-    assert "Continues at" in page
+    assert "Continues:" in page
     limited = "The source is limiting how fast we can send requests."
     assert f"{limited} The lookup will continue automatically; you do not need to do anything." in page
     assert limited in text_of(as_alice, "/")

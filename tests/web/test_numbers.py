@@ -9,14 +9,18 @@ import pytest
 import time_machine
 from flask import Flask
 from flask.testing import FlaskClient
+from flask_babel import force_locale
 from sqlalchemy import select
 
 from portal.clock import utcnow
+from portal.config import LOCALES
 from portal.database import db
 from portal.documents.typed import pasted_file
+from portal.documents.words import typed_reason_words
 from portal.jobs.attempt.runner import Conditions, run
 from portal.jobs.core.retry_backoff import Backoff
 from portal.jobs.models import ScrapingJob
+from portal.phone.reasons import Reason
 from tests.documents.sheets import cells_of, read_file
 from tests.web.check_page import FRAGMENT, read
 
@@ -92,6 +96,13 @@ def test_what_is_not_one_number_costs_nothing(app: Flask, as_alice: FlaskClient,
         assert answer.status_code == status
         assert 'role="alert"' in answer.text
     assert db.session.scalar(select(ScrapingJob)) is None
+
+
+@pytest.mark.parametrize("reason", Reason)
+def test_what_is_said_of_a_typed_number_speaks_of_no_cell(app: Flask, reason: Reason) -> None:
+    for locale in LOCALES:
+        with app.test_request_context(), force_locale(locale):
+            assert not re.search(r"(?i)cell|celda|column|file|archivo", typed_reason_words(reason, ["+34612345678"]))
 
 
 def test_the_answer_is_in_place_with_javascript(as_alice: FlaskClient) -> None:

@@ -50,7 +50,7 @@ from portal.jobs.export.download_groups import RowChoice, in_group
 from portal.jobs.merge.changed_rows import RowChanges
 from portal.jobs.models import ScrapingJob
 from portal.sources.base import Outcome
-from portal.sources.words import source_title
+from portal.sources.words import source_title, version_words
 
 MOST_LOOKED_AT = 200  # answers, of a job one of whose several sources is gone
 CHUNK = 1000  # cells of the ledger at a time; a row has fewer
@@ -217,7 +217,7 @@ def _fields(job: ScrapingJob) -> tuple[tuple[str, ...], str]:
     """The source's fields and data version; for a source that no longer exists, the fields of its answers."""
     try:
         version = job.source_versions or sources.data_version(job.source)
-        return sources.fields_of(job.all_sources), "" if job.chain else version
+        return sources.fields_of(job.all_sources), "" if job.chain else version_words(version)
     except sources.UnknownSource:
         any_answer = select(Number.answer).where(Number.job_id == job.id, Number.outcome == Outcome.FOUND)
         found = db.session.scalars(any_answer.limit(MOST_LOOKED_AT if job.chain else 1))

@@ -12,7 +12,7 @@ from flask_login import current_user
 
 from portal import sources
 from portal.clock import utcnow
-from portal.documents.words import reason_words
+from portal.documents.words import typed_reason_words
 from portal.jobs import source_pause
 from portal.jobs.health import sources as source_health
 from portal.jobs.spending import balances
@@ -90,7 +90,10 @@ def try_source(name: str) -> Response:
     phone = parse(text, current_app.config["DEFAULT_COUNTRY"])
     if phone.e164 is None:
         return make_response(
-            render_template("admin/source.html", **_page(name, text, reason_words(phone.reason or "", phone.offered))),
+            render_template(
+                "admin/source.html",
+                **_page(name, text, typed_reason_words(phone.reason, phone.offered or phone.numbers)),
+            ),
             422,
         )
     try:

@@ -8,7 +8,7 @@ from flask_babel import gettext
 from flask_login import current_user
 
 from portal.clock import utcnow
-from portal.documents.words import reason_words
+from portal.documents.words import typed_reason_words
 from portal.jobs.trials import draft_samples
 from portal.jobs.trials.draft_bill import NoPrice
 from portal.jobs.trials.source_trial import RedisAway
@@ -117,7 +117,7 @@ def _numbers_of_form() -> tuple[list[tuple[str, str]], str]:
             elif meaning != "exists" and ANY_NUMBER.fullmatch(compact):  # a wrong one may be in no plan
                 found.append((f"+{compact.lstrip('+')}", meaning))
             else:
-                return found, f"{text}: {reason_words(phone.reason or '', phone.offered)}"
+                return found, f"{text}: {typed_reason_words(phone.reason, phone.offered or phone.numbers)}"
     return list(dict.fromkeys(found))[:5], ""
 
 

@@ -57,7 +57,7 @@ def test_a_refusal_says_whose_side_it_is_and_what_happens_next(
     job = refused(make_job(alice, 3, source="counting"), counting, SourceStopped(cause))
     seen = page(as_alice, f"/jobs/{job.id}")
     assert f"{said(cause)} {NOTIFIED} We will continue automatically once it is fixed" in seen
-    for part in ("With the administrators", "We will try the source again at", "Why it waits", "does not use a retry"):
+    for part in ("With the administrators", "We will try the source again:", "Why it waits", "does not use a retry"):
         assert part in seen
     assert "busy" not in seen
     assert said(cause) in page(as_alice, "/")
@@ -69,7 +69,7 @@ def test_a_broken_recipe_is_explained_to_owner_and_admins(
 ) -> None:
     job = refused(make_job(alice, 3, source="counting"), counting, SourceStopped(cause))
     seen = page(as_alice, f"/jobs/{job.id}")
-    assert f"{said(cause)} {NOTIFIED} We will try again automatically" in seen and "Yes, automatically at" in seen
+    assert f"{said(cause)} {NOTIFIED} We will try again automatically" in seen and "Yes, automatically:" in seen
     assert said(cause) in page(as_alice, "/")
     told = db.session.scalars(select(Notice)).all()
     assert [(notice.kind, notice.user_id) for notice in told] == [("source_stopped", ada.id)]
@@ -94,7 +94,7 @@ def test_a_source_that_is_down_is_not_called_busy(
     assert (
         f"{said('source_down')} The lookup will continue automatically" in seen
         and "At the source" in seen
-        and "Continues at" in seen
+        and "Continues:" in seen
     )
 
 

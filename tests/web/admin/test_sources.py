@@ -309,9 +309,13 @@ def test_a_try_that_is_no_longer_known_says_so(as_ada: FlaskClient, as_alice: Fl
     assert as_ada.get("/admin/sources/nobody/try/x").status_code == 404
 
 
-def test_a_try_with_what_is_no_number_says_why_and_asks_nobody(as_ada: FlaskClient, folder: Path) -> None:
-    answer = as_ada.post(f"{HERE}/try", data={"number": "hola"})
+@pytest.mark.parametrize("text", ["hola", "612345678 / 622345678", "911234567/68", ""])
+def test_a_try_with_what_is_not_one_number_says_why_and_asks_nobody(
+    as_ada: FlaskClient, folder: Path, text: str
+) -> None:
+    answer = as_ada.post(f"{HERE}/try", data={"number": text})
     assert answer.status_code == 422
+    assert "in the cell" not in answer.text
     assert 'role="alert"' in answer.text and 'id="trial"' not in answer.text
 
 
