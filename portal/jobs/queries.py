@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from flask import current_app
-from sqlalchemy import ColumnElement, Text, and_, cast, func, or_, select, text
+from sqlalchemy import ColumnElement, Text, and_, cast, exists, func, or_, select, text
 from sqlalchemy.orm import joinedload
 
 from portal import sources
@@ -196,11 +196,12 @@ def numbers_page(
 
 def _has_changed(job: ScrapingJob, kind: RowKind) -> ColumnElement[bool]:
     row = ListChange
-    listed = select(row.row_no).where(row.merge_id == job.merge_id, row.of_before.is_(False))
+    listed = (row.merge_id == job.merge_id, row.of_before.is_(False))
     if kind != RowKind.SAME:
-        return CellAnswer.row_no.in_(listed.where(row.kind == kind))
+        return CellAnswer.row_no.in_(select(row.row_no).where(*listed, row.kind == kind))
     not_blank = func.coalesce(CellAnswer.reason, "") != CellStatus.BLANK.value
-    return and_(CellAnswer.row_no.not_in(listed), not_blank)
+    # One by one, as a page stops at the first ones: nearly all rows may be the same.
+    return and_(~exists().where(*listed, row.row_no == CellAnswer.row_no), not_blank)
 
 
 def _has_status(status: CellStatus) -> ColumnElement[bool]:

@@ -16,6 +16,12 @@ from portal.sources.words import source_title
 Facts = Mapping[str, Any]
 
 
+def numbers_in(facts: Facts) -> tuple[int, int]:
+    """How many numbers a file has and how many of them are ready: its cells without the blank ones."""
+    blank = facts.get("blank", 0)
+    return facts["total"] - blank, facts["ready"] - blank
+
+
 def cause_words(facts: Facts) -> str:
     """The cause as a sentence; empty if there is none. `facts`: those of a notice, or of one cause or file in it."""
     if kept := facts.get("cause"):

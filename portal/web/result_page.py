@@ -18,32 +18,16 @@ from portal.jobs.core import derived
 from portal.jobs.core.job_tables import CellAnswer
 from portal.jobs.core.status import CellStatus
 from portal.jobs.corrections import MOST_READ, TO_FIX
-from portal.jobs.export import CHANGE, TITLES, answer_headings, columns_of, fields_of_job, own_names
+from portal.jobs.export import CHANGE, TITLES, answer_headings, beside_own, columns_of, fields_of_job, own_names
 from portal.jobs.merge.changed_rows import changes_at
 from portal.jobs.models import ScrapingJob
-from portal.jobs.result.builder import NUMBER, OWN, ROW_CHANGE, own_columns, sheet_of
+from portal.jobs.result.builder import NUMBER, OWN, ROW_CHANGE, column_of, field_of, own_columns, sheet_of
 from portal.jobs.result.index_file import STATUS, Place, ResultIndex, Wanted
 from portal.jobs.words.merges import change_words, kind_alone_words
 from portal.sources.words import value_words
 
 NO_VALUE = "\u2013"  # stands in an address for answers without a value
 ONE_PER_NUMBER = ("e164", "national")  # nothing to choose by
-NOT_FIELDS = (
-    "outcome",
-    "find",
-    "page",
-    "sort",
-    STATUS,
-    NUMBER,
-    ROW_CHANGE,
-    "rows",
-    "group",
-    "columns",
-    "summary",
-    "reasons",
-    "chosen",
-    "v",
-)  # of addresses
 MOST_BARS = 6  # of a field, before those that are folded away
 MOST_VALUES = 60  # of a field that tells rows apart
 MOST_ANSWERS = 8  # columns of the table
@@ -96,19 +80,21 @@ class ChosenValue:
 
 def choosable(job: ScrapingJob) -> list[str]:
     """The fields of the job's answers by which rows can be chosen."""
-    return [field for field in fields_of_job(job) if field not in ONE_PER_NUMBER and field not in NOT_FIELDS]
+    return [field for field in fields_of_job(job) if field not in ONE_PER_NUMBER]
 
 
 def values_asked(job: ScrapingJob) -> dict[str, str]:
     """By which values of which fields the request chooses rows, as they stand in its address."""
-    found = {field: value for field in choosable(job) if (value := request.values.get(field, ""))}
+    columns = map(column_of, choosable(job))
+    found = {column: value for column in columns if (value := request.values.get(column, ""))}
     kind = request.values.get(ROW_CHANGE, "") if job.merge_id is not None else ""
     return {ROW_CHANGE: kind, **found} if kind in KINDS else found
 
 
 def as_answered(asked: dict[str, str]) -> tuple[tuple[str, str], ...]:
     """The same as fields and values of answers."""
-    return tuple((field, "" if value == NO_VALUE else value) for field, value in asked.items() if field != ROW_CHANGE)
+    answered = {field_of(column): value for column, value in asked.items() if column != ROW_CHANGE}
+    return tuple((field, "" if value == NO_VALUE else value) for field, value in answered.items())
 
 
 def change_asked(asked: dict[str, str]) -> RowKind | None:
@@ -124,13 +110,14 @@ def bars_of(job: ScrapingJob, index: ResultIndex | None, asked: dict[str, str]) 
     found = _change_bars(index, asked)
     headings = answer_headings(fields_of_job(job), job.all_sources)
     for field in choosable(job):
-        if (field not in useful and field not in asked) or field not in index.columns:
+        column = column_of(field)
+        if (field not in useful and column not in asked) or column not in index.columns:
             continue
-        counts = {value: count for value, count in (index.counts(field) or {}).items() if value is not None}
-        if not any(counts) or len(counts) > MOST_VALUES or (len(counts) == 1 and field not in asked):
+        counts = {value: count for value, count in (index.counts(column) or {}).items() if value is not None}
+        if not any(counts) or len(counts) > MOST_VALUES or (len(counts) == 1 and column not in asked):
             continue
         counted = sorted(counts.items(), key=lambda item: (not item[0], -item[1], item[0]))
-        found.append(FieldBars(field, headings[field], list(_bars(field, counted, asked))))
+        found.append(FieldBars(column, headings[field], list(_bars(column, counted, asked))))
     return found
 
 
@@ -167,7 +154,8 @@ def _bars(field: str, counted: list[tuple[str, int]], asked: dict[str, str]) -> 
 
 def chosen_values(job: ScrapingJob, asked: dict[str, str]) -> list[ChosenValue]:
     """By which values the rows are chosen, for a line above them."""
-    headings = {ROW_CHANGE: _change_heading(), **answer_headings(fields_of_job(job), job.all_sources)}
+    called = answer_headings(fields_of_job(job), job.all_sources)
+    headings = {ROW_CHANGE: _change_heading(), **{column_of(field): text for field, text in called.items()}}
     return [
         ChosenValue(
             headings[field],
@@ -179,7 +167,7 @@ def chosen_values(job: ScrapingJob, asked: dict[str, str]) -> list[ChosenValue]:
 
 
 def _words_of(field: str, value: str) -> str:
-    return kind_alone_words(RowKind(value)) if field == ROW_CHANGE else value_words(field, value)
+    return kind_alone_words(RowKind(value)) if field == ROW_CHANGE else value_words(field_of(field), value)
 
 
 @dataclass(frozen=True)
@@ -201,9 +189,8 @@ def sort_asked(index: ResultIndex | None, text: str) -> str:
 def found_rows(job: ScrapingJob, index: ResultIndex, row_filter: dict[str, Any]) -> queries.NumbersPage:
     """The page of rows that the address asks for; the last one for a page past the end."""
     outcome, sort = row_filter["outcome"], row_filter["sort"]
-    values = as_answered(row_filter["values"]) + (() if outcome == ALL else ((STATUS, outcome),))
-    if (change := change_asked(row_filter["values"])) is not None:
-        values += ((ROW_CHANGE, change.value),)
+    asked = ((column, "" if value == NO_VALUE else value) for column, value in row_filter["values"].items())
+    values = (*asked, *(() if outcome == ALL else ((STATUS, outcome),)))
     wanted = Wanted(values, row_filter["q"], sort.removeprefix("-"), sort.startswith("-"))
     per_page = queries.NUMBERS_PER_PAGE
     page = row_filter["page"]
@@ -225,7 +212,7 @@ def _seen(column: str, value: str) -> str:
         return str(STATUSES_IN_ORDER.index(value))
     if column == ROW_CHANGE:
         return str(KINDS.index(RowKind(value)))
-    return value if column.startswith(OWN) or column == NUMBER else value_words(column, value)
+    return value if column.startswith(OWN) or column == NUMBER else value_words(field_of(column), value)
 
 
 def table_of(job: ScrapingJob, numbers: list[CellAnswer], index: ResultIndex | None, sort: str) -> dict[str, Any]:
@@ -233,7 +220,7 @@ def table_of(job: ScrapingJob, numbers: list[CellAnswer], index: ResultIndex | N
     fields of the answers, without those that are empty throughout; the own cells of each row; and the headings."""
     fields = [column.field for column in columns_of(fields_of_job(job)) if column.field and column.is_useful]
     if index is not None:
-        fields = [field for field in fields if _has_values(index, field)]
+        fields = [field for field in fields if _has_values(index, column_of(field))]
     elif not derived.is_unfinished(job):
         seen = {field for number in numbers for field, value in (number.answer or {}).items() if value}
         fields = [field for field in fields if field in seen]
@@ -242,12 +229,12 @@ def table_of(job: ScrapingJob, numbers: list[CellAnswer], index: ResultIndex | N
     called = answer_headings(fields_of_job(job), job.all_sources)
     labels = {
         **{f"{OWN}{column}": name for column, name in own.items()},
-        NUMBER: of_numbers or gettext("Number"), STATUS: gettext("Status"),
-        **{field: text for field, text in called.items() if field in fields},
+        NUMBER: of_numbers or gettext("Number"), STATUS: beside_own(gettext("Status"), own.values()),
+        **{column_of(field): beside_own(called[field], own.values()) for field in fields},
         **({ROW_CHANGE: _change_heading()} if job.merge_id is not None else {}),
     }  # fmt: skip
     return {
-        "answer_fields": [(field, labels[field]) for field in fields],
+        "answer_fields": [(field, column_of(field), labels[column_of(field)]) for field in fields],
         "own_columns": own,
         "own_cells": cells,
         "row_changes": _changes_of(job, numbers),

@@ -13,6 +13,7 @@ from openpyxl import load_workbook
 from portal.accounts import User
 from portal.clock import utcnow
 from portal.database import db
+from portal.documents.choice import SheetChoice
 from portal.jobs import commands, corrections
 from portal.jobs.attempt import runner as attempts
 from portal.jobs.attempt.runner import Conditions
@@ -24,6 +25,8 @@ from portal.jobs.export.lines import added_rows, plan_for
 from portal.jobs.models import ScrapingJob
 from portal.jobs.notify.facts import job_facts
 from portal.jobs.words.statuses import badge_words, summary_words
+from portal.notices.facts import numbers_in
+from tests.jobs.export.exporting import job_on
 from tests.support.cast import NOW, make_document, mobile
 from tests.support.databases import ON_BOTH
 from tests.support.sources import CountingSource
@@ -140,3 +143,30 @@ def test_the_check_page_does_not_call_them_invalid(app: Flask, as_alice: FlaskCl
     page = as_alice.get(f"/documents/{document.id}").text
     (tile,) = re.findall(r'data-figure="blank"><b>3</b><span>([^<]*)</span>', page)
     assert "invalid" not in tile
+
+
+def test_progress_and_lists_count_numbers_and_no_blank_cells(
+    as_alice: FlaskClient, alice: User, counting: CountingSource, make_job: Jobs
+) -> None:
+    job = make_job(alice, CELLS, source="counting")
+    assert "1 of 3 numbers ready" in as_alice.get(f"/jobs/{job.id}").text
+    ended(job)
+    row = as_alice.get(f"/jobs/live?ids={job.id}").text
+    assert "3 of 3" in row and "6 of 6" not in row
+
+
+def test_with_several_columns_they_are_rows_without_a_phone(
+    app: Flask, as_alice: FlaskClient, alice: User, counting: CountingSource
+) -> None:
+    rows_given = [["Nombre", "Fijo", "Móvil"], ["Ana", "912345678", ""], ["Sol", "", ""], ["Leo", "", ""]]
+    first = job_on(app, alice, rows_given, column=1, source="counting")
+    both = commands.start(first.document, SheetChoice(0, 1, (1, 2), "ES"), "counting", alice, NOW, push=False)
+    assert said(ended(both))[1] == "Done: 1 of 1 number has data. 2 rows without a phone."
+    page = as_alice.get(f"/documents/{first.document_id}?header=1&column=1&column=2").text
+    assert "rows without a phone, nothing to look up" in page or "blank cell" in page
+
+
+def test_an_email_says_how_many_numbers_there_were(alice: User, counting: CountingSource, make_job: Jobs) -> None:
+    facts = job_facts(ended(make_job(alice, CELLS, source="counting")))
+    assert (facts["total"], facts["ready"]) == (6, 6), "programs read these"
+    assert numbers_in(facts) == (3, 3)

@@ -130,6 +130,11 @@ def cell_counts(job: JobColumns) -> dict[CellStatus, int]:
     return {**counts, CellStatus.BLANK: min(job.blank_count, job.invalid_count)}
 
 
+def numbers_of(job: JobColumns) -> tuple[int, int]:
+    """Count the cells with something in them, and those of these that are ready: what people call its numbers."""
+    return max(0, job.total_numbers - job.blank_count), max(0, job.processed_numbers - job.blank_count)
+
+
 def retryable_numbers(job: JobColumns) -> int:
     """Count the rows without a final answer: those that a full retry looks up."""
     return max(0, job.total_numbers - job.processed_numbers)
@@ -156,7 +161,7 @@ def progress(job: JobColumns, now: datetime, seconds_for: Callable[[str, int], f
     """Return how far the job is, how fast, and when it ends. The speed is that of this attempt, over the rows that got
     a final answer or went on to another source: when many rows fail, the estimate is too long, never too short.
     `seconds_for`: how long a source takes for so many numbers; without it nobody knows of those that follow."""
-    total, ready = job.total_numbers, job.processed_numbers
+    total, ready = numbers_of(job)
     processing = job.status == Status.PROCESSING
     moving = processing and job.paused_at is None
     is_last = job.step == job.step_count  # nobody knows before how many numbers come to its next source
@@ -184,9 +189,10 @@ def progress(job: JobColumns, now: datetime, seconds_for: Callable[[str, int], f
 def _percent(job: JobColumns) -> int:
     if job.status == Status.COMPLETED:
         return 100
+    total, ready = numbers_of(job)
     count = job.step_count
-    behind = count * job.processed_numbers + job.passed_on  # each source that a cell has behind it counts
-    return max(0, min(99, 100 * behind // (count * job.total_numbers))) if job.total_numbers else 0
+    behind = count * ready + job.passed_on  # each source that a cell has behind it counts
+    return max(0, min(99, 100 * behind // (count * total))) if total else 0
 
 
 def _waiting_here(job: JobColumns, waiting: int) -> int:

@@ -36,6 +36,7 @@ from portal.jobs.export.columns import (
     ColumnsRefused,
     Pick,
     answer_headings,
+    beside_own,
     checked,
     choice_from,
     columns_of,
@@ -60,7 +61,7 @@ __all__ = [
     "answers_added", "checked", "choice_from", "columns_of", "comes_back_as_it_was", "counts_by_value",
     "download_name", "empty_columns", "export", "fields_of_job", "forget_choice", "group_title", "groups_of",
     "keep_choice", "kept_choice", "kept_or_default", "loss_words", "open_download", "own_format", "own_names",
-    "preview_columns", "preview_result", "titles_of", "write_export", "CHANGE", "TITLES",
+    "preview_columns", "preview_result", "titles_of", "write_export", "CHANGE", "TITLES", "beside_own",
 ]  # fmt: skip
 
 PIECE_BYTES = 256 * 1024

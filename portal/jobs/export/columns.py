@@ -22,6 +22,7 @@ from portal.sources.words import LONGEST_HEADING, headings_of
 
 LONGEST_OWN_NAME = 30  # of a heading before the name of an added column
 LONGEST_NAME = LONGEST_HEADING
+LONGEST_SUFFIX = 12  # of a name that the person has too
 MOST_LISTED = 200  # columns in an address
 ALL, DEFAULT_WORD = "all", "default"  # in an address
 
@@ -66,6 +67,7 @@ class ColumnChoice:
     picks: tuple[Pick, ...] = ()
     with_summary: bool = False  # a sheet of totals
     keeps_empty: bool = False  # columns in which nothing in the file has a value
+    is_for_program: bool = False  # of an address: names that are alike are numbered, as they have always been
 
     def picks_of(self, columns: Sequence[Column]) -> tuple[Pick, ...]:
         """One for each of these columns, in order; those that the choice does not name come last."""
@@ -114,9 +116,29 @@ def titles_of(columns: Sequence[Column], source: str) -> dict[str, str]:
     return _titles(columns, answer_headings([one.field for one in columns if one.field], source))
 
 
-def _known_titles(columns: Sequence[Column], source: str) -> dict[str, str]:
-    """The same as the addresses of programs know them, since before a source was named in brackets: `Estado 2`."""
+def program_titles(columns: Sequence[Column], source: str) -> dict[str, str]:
+    """The same for files that a program asks for: numbered where two are alike, as they always were (`Estado 2`)."""
     return _titles(columns, headings_of([one.field for one in columns if one.field], source))
+
+
+def beside_own(title: str, own_headings: Iterable[str]) -> str:
+    """A name of the portal's among the headings of the person; where they have it too, it says what it is about:
+    `Estado (consulta)`."""
+    if same_name(title) not in map(same_name, own_headings):
+        return title
+    return gettext("%(name)s (lookup)", name=title[: LONGEST_NAME - LONGEST_SUFFIX].strip())
+
+
+def named_beside(
+    picks: Iterable[Pick], titles: Mapping[str, str], own_headings: Sequence[str], *, is_several: bool
+) -> tuple[str, ...]:
+    """The names of the columns in a file with these headings: those that the person chose, and else the portal's. With
+    `is_several` columns of numbers they begin with the name of one, and are like no heading."""
+    return tuple(
+        pick.name or (titles[pick.id] if is_several and pick.id not in OF_ROW else
+                      beside_own(titles[pick.id], own_headings))
+        for pick in picks
+    )  # fmt: skip
 
 
 def _titles(columns: Sequence[Column], headings: Mapping[str, str]) -> dict[str, str]:
@@ -207,13 +229,13 @@ _DIRECTIONS = frozenset("\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\
 
 def choice_from(text: str, columns: Sequence[Column], source: str) -> ColumnChoice:
     """The choice that an address or a command makes: `all`, `default`, or ids in order, such as
-    `status,line_type=Kind,reason`. Only these come, and also where they are empty. A program gets the names that it
-    knows from before. Raises ColumnsRefused."""
+    `status,line_type=Kind,reason`. Only these come, and also where they are empty. Raises ColumnsRefused."""
     if text.strip() == DEFAULT_WORD:
         return DEFAULT
-    known = _known_titles(columns, source)
     if text.strip() == ALL:
-        return ColumnChoice(tuple(Pick(column.id, True, known[column.id]) for column in columns), keeps_empty=True)
+        everything = tuple(Pick(column.id, True) for column in columns)
+        return ColumnChoice(everything, keeps_empty=True, is_for_program=True)
+    known = titles_of(columns, source)
     asked = [part.partition("=") for part in text.split(",", MOST_LISTED)]
     ids = [name.strip() for name, _sep, _new in asked]
     for name in ids:
@@ -227,4 +249,4 @@ def choice_from(text: str, columns: Sequence[Column], source: str) -> ColumnChoi
             raise ColumnsRefused({"": gettext("The column “%(name)s” is listed twice.", name=name)})
     shown = [Pick(name.strip(), True, new if sep else known[name.strip()]) for name, sep, new in asked]
     others = [Pick(name, False) for name in known if name not in ids]
-    return ColumnChoice(checked([*shown, *others], columns, source), keeps_empty=True)
+    return ColumnChoice(checked([*shown, *others], columns, source), keeps_empty=True, is_for_program=True)

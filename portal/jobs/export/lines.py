@@ -41,7 +41,9 @@ from portal.jobs.export.columns import (
     columns_of,
     each_once,
     name_beside,
+    named_beside,
     own_names,
+    program_titles,
     titles_of,
 )
 from portal.jobs.export.download_groups import RowChoice, in_group
@@ -152,10 +154,11 @@ def plan_for(
     selects = wanted != RowFilter.ALL or group is not None or bool(choice)
     has_room = {ROW: selects, TODO: wanted == RowFilter.FAILED, CORRECTED: ledger.has_corrections(job.id)}
     has_room[CHANGE] = job.merge_id is not None
-    added, names = _added_columns(job, fields, columns, has_room, empty)
     with suppress(FileNotFoundError):  # whoever opens a download sees that it is not there
         storage.fetch(document.storage_key, sheet_part(job.sheet))
     sheet_path = storage.path(document.storage_key, sheet_part(job.sheet))
+    own = tuple(header_of(sheet_path, job.header_row)) if sheet_path.is_file() else ()
+    added, names = _added_columns(job, fields, columns, has_room, empty, own)
     return ExportPlan(
         job_id=job.id,
         sheet_path=sheet_path,
@@ -176,7 +179,7 @@ def plan_for(
         time_zone=str(get_timezone()),
         about=f"{source_title(job.all_sources)} {version}".strip(),
         merge_id=job.merge_id if any(one.id == CHANGE for one in added) or (choice and choice.change) else None,
-        own_headings=tuple(header_of(sheet_path, job.header_row)) if sheet_path.is_file() else (),
+        own_headings=own,
         mark=written_mark(job.id, next((name for one, name in zip(added, names, strict=True) if one.id == ROW), "")),
     )
 
@@ -187,18 +190,22 @@ def _added_columns(
     choice: ColumnChoice,
     has_room: dict[str, bool],
     empty: frozenset[str] | None,
+    own: Sequence[str],
 ) -> tuple[tuple[Column, ...], tuple[str, ...]]:
-    """The columns to add, with their names. `has_room` says for columns of selections whether they belong here."""
+    """The columns to add, with their names. `has_room` says for columns of selections whether they belong here; `own`
+    are the person's headings."""
     known = {column.id: column for column in columns_of(fields)}
     if job.merge_id is not None:  # some answers are older than others
         known[CHECKED_AT] = known[CHECKED_AT]._replace(is_useful=True)
-    titles = titles_of(tuple(known.values()), job.all_sources)
+    titles = (program_titles if choice.is_for_program else titles_of)(tuple(known.values()), job.all_sources)
     shown = [pick for pick in choice.picks_of(tuple(known.values())) if pick.is_shown and has_room.get(pick.id, True)]
     if not choice.keeps_empty:
         if empty is None:
             empty = empty_columns(job, tuple(known[pick.id] for pick in shown))
         shown = [pick for pick in shown if pick.id not in empty] or shown  # a person who asks for nothing else gets it
-    return tuple(known[pick.id] for pick in shown), tuple(pick.name or titles[pick.id] for pick in shown)
+    beside = own if not choice.is_for_program else ()
+    names = named_beside(shown, titles, beside, is_several=bool(job.more_columns))
+    return tuple(known[pick.id] for pick in shown), names
 
 
 def fields_of_job(job: ScrapingJob) -> tuple[str, ...]:

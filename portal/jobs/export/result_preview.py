@@ -19,7 +19,7 @@ from portal.documents.comparison.two_lists import RowChange
 from portal.documents.reader.sheet_file import Cell, first_rows, text_of
 from portal.jobs.export.answer_cells import NumberResult
 from portal.jobs.export.column_templates import kept_or_default
-from portal.jobs.export.columns import CHANGE, CORRECTED, ROW, TODO, columns_of, titles_of
+from portal.jobs.export.columns import CHANGE, CORRECTED, ROW, TODO, columns_of, named_beside, titles_of
 from portal.jobs.export.lines import ExportPlan, RowFilter
 from portal.sources.base import Outcome
 from portal.sources.several import FOUND_BY, names_of
@@ -122,7 +122,7 @@ def _plan(
         time_zone=str(get_timezone()),
         about="",
         columns=tuple(columns[pick.id] for pick in shown),
-        names=tuple(pick.name or titles[pick.id] for pick in shown),
+        names=named_beside(shown, titles, header, is_several=len(choice.columns) > 1),
         own_headings=tuple(header),
     )
 

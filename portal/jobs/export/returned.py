@@ -28,7 +28,7 @@ from portal.jobs import corrections, queries
 from portal.jobs.core.corrected_cells import TO_FIX
 from portal.jobs.core.job_tables import CellAnswer
 from portal.jobs.download_mark import Mark, read_mark
-from portal.jobs.export.columns import ROW, STATUS, TITLES
+from portal.jobs.export.columns import ROW, STATUS, TITLES, beside_own
 from portal.jobs.export.corrected_column import corrected_columns
 from portal.jobs.models import ScrapingJob
 
@@ -116,7 +116,8 @@ def _our_headings(*ids: str) -> set[str]:
     names = set()
     for locale in LOCALES:
         with force_locale(locale):
-            names |= {normalised(str(TITLES[one])) for one in ids or (ROW, STATUS)}
+            titles = [str(TITLES[one]) for one in ids or (ROW, STATUS)]
+            names |= {normalised(name) for title in titles for name in (title, beside_own(title, [title]))}
     return names
 
 

@@ -31,11 +31,27 @@ from portal.sources.words import value_words
 
 NUMBER = "number"
 ROW_CHANGE = "row_change"  # what its row is beside an earlier list; only of a job that is merged with one
+ANSWER = "answer."  # before a field of the answers that has one of these names
+RESERVED = (
+    STATUS, NUMBER, ROW_CHANGE, "outcome", "find", "page", "sort", "rows", "group", "columns", "summary", "reasons",
+    "chosen", "v",
+)  # fmt: skip
+"""Names of our columns, and of what else an address has in which a column is named."""
 MOST_OWN = 4  # columns of the person that are shown
 OWN = "own."  # before the position of one, in the name of a column
 READ_AT_ONCE = 2000
 MOST_REMEMBERED = 10_000  # different answers
 LOOKED_AT = 200  # rows, for a column without a heading that is filled
+
+
+def column_of(field: str) -> str:
+    """What a field of the answers is called as a column of the index, and in addresses."""
+    return f"{ANSWER}{field}" if field in RESERVED else field
+
+
+def field_of(column: str) -> str:
+    """The field of the answers that such a column has."""
+    return field if (field := column.removeprefix(ANSWER)) in RESERVED else column
 
 
 def version_of(job: ScrapingJob) -> str:
@@ -78,9 +94,15 @@ def sheet_of(job: ScrapingJob, storage: Storage) -> Path | None:
 def _index_of(job: ScrapingJob, storage: Storage) -> NewIndex:
     sheet = sheet_of(job, storage)
     own = own_columns(job, sheet)
-    fields = [field for field in fields_of_job(job) if field not in (NUMBER, STATUS)]
+    fields = fields_of_job(job)
     changes = RowChanges(job.merge_id) if job.merge_id is not None else None
-    names = [STATUS, NUMBER, *([ROW_CHANGE] if changes else []), *(f"{OWN}{column}" for column in own), *fields]
+    names = [
+        STATUS,
+        NUMBER,
+        *([ROW_CHANGE] if changes else []),
+        *(f"{OWN}{column}" for column in own),
+        *map(column_of, fields),
+    ]
     facts = {
         "version": version_of(job), "duplicates": queries.duplicates(job),
         "groups": [asdict(group) for group in groups_of(job)],
@@ -89,7 +111,7 @@ def _index_of(job: ScrapingJob, storage: Storage) -> NewIndex:
     status, number = index.columns[STATUS], index.columns[NUMBER]
     beside, said = _Beside(sheet, _formats(job)), _Said(fields)
     own_values = [(column, index.columns[f"{OWN}{column}"]) for column in own]
-    answers = [(field, index.columns[field]) for field in fields]
+    answers = [(field, index.columns[column_of(field)]) for field in fields]
     bad: Counter[str] = Counter()
     bad_places: list[Place] = []
     last = (0, 0)

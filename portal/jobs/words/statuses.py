@@ -193,7 +193,10 @@ def _done(job: JobColumns) -> str:
     )
     to_fix = cells_to_fix(job)
     fix = ngettext("%(n)s number to fix.", "%(n)s numbers to fix.", to_fix, n=format_decimal(to_fix))
-    empty = ngettext("%(n)s blank cell.", "%(n)s blank cells.", blank, n=format_decimal(blank))
+    if job.more_columns:
+        empty = ngettext("%(n)s row without a phone.", "%(n)s rows without a phone.", blank, n=format_decimal(blank))
+    else:
+        empty = ngettext("%(n)s blank cell.", "%(n)s blank cells.", blank, n=format_decimal(blank))
     return " ".join([found, *([fix] if to_fix else []), *([empty] if blank else [])])
 
 

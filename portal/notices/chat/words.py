@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 from flask_babel import gettext, ngettext
 
-from portal.notices.facts import cause_words, source_words
+from portal.notices.facts import cause_words, numbers_in, source_words
 from portal.notices.kinds import NoticeKind
 from portal.notices.models import Notice
 from portal.notices.recipient import Recipient
@@ -26,11 +26,11 @@ def quiet(text: str) -> str:
 
 
 def _failed(notice: Notice, recipient: Recipient, home: str) -> ChatWords:
-    facts = notice.facts
+    facts, (total, ready) = notice.facts, numbers_in(notice.facts)
     title = gettext(
         "%(file)s stopped: %(ready)s of %(total)s numbers ready, %(left)s unanswered",
-        file=recipient.name(facts["file_name"]), ready=recipient.count(facts["ready"]),
-        total=recipient.count(facts["total"]), left=recipient.count(facts["total"] - facts["ready"]),
+        file=recipient.name(facts["file_name"]), ready=recipient.count(ready),
+        total=recipient.count(total), left=recipient.count(total - ready),
     )  # fmt: skip
     return title, [
         gettext("User: %(user)s", user=facts.get("owner") or "–"),

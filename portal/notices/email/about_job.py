@@ -5,7 +5,7 @@ from typing import Any
 from flask_babel import gettext, ngettext
 
 from portal.notices.email.content import EmailContent, EmailSection
-from portal.notices.facts import cause_words
+from portal.notices.facts import cause_words, numbers_in
 from portal.notices.models import Notice
 from portal.notices.recipient import Recipient
 
@@ -14,12 +14,13 @@ Facts = dict[str, Any]
 
 def job_failed(notice: Notice, recipient: Recipient, home: str) -> EmailContent:
     """The file stopped for good."""
-    facts, left = notice.facts, notice.facts["total"] - notice.facts["ready"]
+    facts, (total, ready) = notice.facts, numbers_in(notice.facts)
+    left = total - ready
     name = recipient.name(facts["file_name"])
     return EmailContent(
         subject=gettext(
             "%(file)s stopped: %(ready)s of %(total)s numbers ready, %(left)s unanswered",
-            file=name, ready=recipient.count(facts["ready"]), total=recipient.count(facts["total"]),
+            file=name, ready=recipient.count(ready), total=recipient.count(total),
             left=recipient.count(left),
         ),
         heading=name,
@@ -43,7 +44,7 @@ def job_failed(notice: Notice, recipient: Recipient, home: str) -> EmailContent:
 
 
 def _ready(facts: Facts, recipient: Recipient) -> str:
-    ready = facts["ready"]
+    _, ready = numbers_in(facts)
     return ngettext("%(n)s result is ready.", "%(n)s results are ready.", ready, n=recipient.count(ready))
 
 
@@ -120,11 +121,8 @@ def _notes(facts: Facts, recipient: Recipient) -> tuple[str, ...]:
 def job_fixed(notice: Notice, recipient: Recipient, home: str) -> EmailContent:
     """A file is complete, after an e-mail said that it had stopped."""
     facts = notice.facts
-    name, ready, total = (
-        recipient.name(facts["file_name"]),
-        recipient.count(facts["ready"]),
-        recipient.count(facts["total"]),
-    )
+    name = recipient.name(facts["file_name"])
+    total, ready = map(recipient.count, numbers_in(facts))
     return EmailContent(
         subject=gettext(
             "Fixed: %(file)s is now complete (%(ready)s of %(total)s numbers)", file=name, ready=ready, total=total
@@ -144,11 +142,8 @@ def job_fixed(notice: Notice, recipient: Recipient, home: str) -> EmailContent:
 def job_completed(notice: Notice, recipient: Recipient, home: str) -> EmailContent:
     """The file is complete."""
     facts = notice.facts
-    name, ready, total = (
-        recipient.name(facts["file_name"]),
-        recipient.count(facts["ready"]),
-        recipient.count(facts["total"]),
-    )
+    name = recipient.name(facts["file_name"])
+    total, ready = map(recipient.count, numbers_in(facts))
     return EmailContent(
         subject=gettext("%(file)s is complete: %(ready)s of %(total)s numbers", file=name, ready=ready, total=total),
         heading=name,
@@ -164,7 +159,7 @@ def job_completed(notice: Notice, recipient: Recipient, home: str) -> EmailConte
 
 
 def _all_rows(facts: Facts, recipient: Recipient) -> str:
-    total = facts["total"]
+    total, _ = numbers_in(facts)
     return ngettext(
         "We checked the one number in it.", "We checked all %(n)s numbers.", total, n=recipient.count(total)
     )

@@ -29,7 +29,7 @@ def a_job(status: Status = Status.PROCESSING, **more: Any) -> Any:
     plain = {
         "id": 1, "status": status, "total_numbers": 1000, "processed_numbers": 0, "found_count": 0,
         "not_found_count": 0, "invalid_count": 0, "rejected_count": 0, "failed_count": 0, "started_at": NOW,
-        "left_alone_count": 0, "blank_count": 0,
+        "left_alone_count": 0, "blank_count": 0, "more_columns": (),
         "processed_at_claim": 0, "last_progress_at": None, "lease_until": NOW + timedelta(hours=9), "paused_at": None,
         "not_before": None, "next_retry_at": None, "attempt": 1, "put_first_at": None,
         "last_error": None, "wait_cause": None, "source_paused": False, "step": 1, "step_count": 1, "passed_on": 0,

@@ -1,5 +1,6 @@
 """A field of a source that is called like a column of ours has the source's name in brackets, on pages and in files."""
 
+import re
 from collections.abc import Iterator
 from dataclasses import replace
 
@@ -11,7 +12,7 @@ from openpyxl import load_workbook
 
 from portal import sources
 from portal.accounts import User
-from portal.jobs.export import ColumnChoice, export
+from portal.jobs.export import ColumnChoice, export, returned
 from portal.jobs.export.columns import LONGEST_NAME, columns_of, titles_of
 from portal.sources.base import Answer, Outcome, SourceFacts
 from tests.jobs.export.exporting import csv_of, job_on, ran
@@ -60,7 +61,7 @@ def test_the_page_and_the_file_say_the_same(app: Flask, as_alice: FlaskClient, a
     rows = [["Nombre", "Teléfono"], ["Ana", "612345678"], ["Pep", "912345678"]]
     job = ran(job_on(app, alice, rows, column=1, source="states"))
     page = as_alice.get(f"/jobs/{job.id}").text
-    assert page.count(">Status (Padrón)<") == 2  # its bars, and its column of the table
+    assert page.count(">Status (Padrón)<") == 1  # the heading of the table
     heads = csv_of(app, job)[0]
     assert heads == ["Nombre", "Teléfono", "Status", "Status (Padrón)", "motivo", "Zona"]
     assert "Status (Padrón)" in as_alice.get(f"/jobs/{job.id}/columns").text
@@ -81,3 +82,47 @@ def test_a_program_that_names_columns_gets_the_names_that_it_knows(
         assert first == (heads or "Status,Status (Padrón),motivo,Zona")
     everything = as_alice.get(f"/jobs/{job.id}/results.csv?columns=all").data.decode("utf-8-sig").splitlines()[0]
     assert "Status 2" in everything
+
+
+def test_beside_a_heading_of_the_person_the_page_and_the_file_say_what_is_of_the_lookup(
+    app: Flask, as_alice: FlaskClient, alice: User
+) -> None:
+    rows = [["Status", "Teléfono", "ZONA"], ["alta", "612345678", "Norte"], ["baja", "912345678", "Sur"]]
+    job = ran(job_on(app, alice, rows, column=1, source="states"))
+    page = as_alice.get(f"/jobs/{job.id}").text
+    table = page[page.index('id="rows-found"') :]
+    for name in ("Status", "Status (lookup)", "Status (Padrón)", "Zona (lookup)", "ZONA"):
+        assert re.search(rf"<th[^>]*>(<a[^>]*>)?{re.escape(name)}(</a>)?</th>", table), name
+    heads = ["Status", "Teléfono", "ZONA", "Status (lookup)", "Status (Padrón)", "motivo", "Zona (lookup)"]
+    assert csv_of(app, job)[0] == heads
+    for columns in ("status,area", "all"):
+        text = as_alice.get(f"/jobs/{job.id}/results.csv?columns={columns}").data.decode("utf-8-sig")
+        assert "Status 2" in text.splitlines()[0] and "Zona 2" in text.splitlines()[0]
+
+
+def test_a_download_is_recognised_by_either_name(app: Flask) -> None:
+    ours = returned._our_headings()
+    assert {"status", "estado", "status lookup", "estado consulta"} <= ours
+
+
+def test_a_field_called_status_is_chosen_and_put_in_order_by_as_any_other(
+    app: Flask, as_alice: FlaskClient, alice: User
+) -> None:
+    """It was taken for the column of ours that has this name."""
+    numbers = ["612345678", "912345678", "x", "612345679"]
+    said = {f"+34{one}": word for one, word in zip(numbers, ("baja", "alta", "", "alta"), strict=True)}
+    sources.register("own", lambda: CountingSource(lambda e164: Answer(Outcome.FOUND, {"status": said[e164]})), FACTS)
+    try:
+        job = ran(job_on(app, alice, [["Tel"], *([one] for one in numbers)], column=0, source="own"))
+        job_id, rows = job.id, re.compile(r'<tr id="row-(\d+)')
+        page = as_alice.get(f"/jobs/{job_id}").text
+        bars = page[page.index('id="job-result"') : page.index('id="job-rows"')]
+        assert "<h3>Status (Padrón)</h3>" in bars and "answer.status=alta" in bars
+        chosen = as_alice.get(f"/jobs/{job_id}?answer.status=alta").text
+        assert rows.findall(chosen) == ["3", "5"] and 'name="answer.status" value="alta"' in chosen
+        assert rows.findall(as_alice.get(f"/jobs/{job_id}?sort=answer.status").text) == ["3", "5", "2", "4"]
+        assert rows.findall(as_alice.get(f"/jobs/{job_id}?sort=status").text) == ["2", "3", "5", "4"]
+        text = as_alice.get(f"/jobs/{job_id}/results.csv?answer.status=alta").data.decode("utf-8-sig")
+        assert len(text.splitlines()) == 1 + 2
+    finally:
+        sources.unregister("own")

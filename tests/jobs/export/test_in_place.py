@@ -28,7 +28,16 @@ from portal.jobs import commands
 from portal.jobs.core.job_tables import NumberCell
 from portal.jobs.core.status import CellStatus
 from portal.jobs.download_mark import read_mark
-from portal.jobs.export import RowChoice, RowFilter, download_name, export, open_download, write_export
+from portal.jobs.export import (
+    ColumnChoice,
+    Pick,
+    RowChoice,
+    RowFilter,
+    download_name,
+    export,
+    open_download,
+    write_export,
+)
 from portal.jobs.export.copy import dialect_of, look_ahead, open_at
 from portal.jobs.export.in_place.workbook import Place
 from portal.jobs.models import ScrapingJob
@@ -140,10 +149,14 @@ def test_without_headings_a_sheet_names_the_columns(app: Flask, alice: User) -> 
     assert workbook["Lista"]["C1"].value == "To look up"
 
 
-def test_a_heading_that_the_person_has_too_is_numbered(app: Flask, alice: User) -> None:
+def test_a_heading_that_the_person_has_too_says_that_it_is_of_the_lookup(app: Flask, alice: User) -> None:
     job = job_of(app, alice, content_of(ROWS))
-    with force_locale("es"), export(job, app.extensions["storage"]) as file:
-        assert load_workbook(file)["Lista"]["E3"].value == "Estado 2"
+    for choice, name in (
+        (ColumnChoice(), "Estado (consulta)"),
+        (ColumnChoice((Pick("status", True, "Estado"),)), "Estado 2"),
+    ):
+        with force_locale("es"), export(job, app.extensions["storage"], columns=choice) as file:
+            assert load_workbook(file)["Lista"]["E3"].value == name
 
 
 def test_a_selection_shows_numbers_and_dates_as_the_persons_columns_do(app: Flask, alice: User) -> None:
