@@ -24,6 +24,7 @@ _TOKEN_NAMED = re.compile(
 )
 _SPAN_NAMED = re.compile(r"expires?(?:[_-]?in)?|ttl|valid(?:ity|[_-]?for)?|lifetime|duration", re.IGNORECASE)
 _LIKE_A_TOKEN = re.compile(r"(?=[^a-zA-Z]*[a-zA-Z])(?=[^0-9]*[0-9])[A-Za-z0-9_\-+/=.~]{16,}")
+_ERROR_NAMED = re.compile(r"err(?:or)?(?:[_-]?\w+)?|fail(?:ed|ure)?|n?ko|fault|invalid|message|detail", re.IGNORECASE)
 _SPAN = re.compile(r"\d{2,8}")
 _SHORTEST_SPAN, _LONGEST_SPAN = 30, 40_000_000
 # Headers that no answer has its token in.
@@ -82,7 +83,7 @@ def _tells(row: TreeRow) -> bool:
 
 
 def _token_in(body: Sequence[TreeRow], headers: Sequence[TreeRow], form: str) -> TreeRow | None:
-    values = [row for row in body if row.place and row.value and not _is_span(row)]
+    values = [row for row in body if row.place and row.value and not _is_span(row) and not _is_named(row, _ERROR_NAMED)]
     named = [row for row in values if _is_named(row, _TOKEN_NAMED)]
     if named:
         return max(named, key=lambda row: (min(len(row.value), 20), -len(str(row.place))))

@@ -60,6 +60,17 @@ def test_the_token_is_found_and_never_shown(app: Flask, as_ada: FlaskClient, kin
         assert source.lookup("+34612345671").outcome == Outcome.FOUND
 
 
+def test_a_login_that_is_refused_says_so(as_ada: FlaskClient) -> None:
+    with provider(apis.login_api("form")) as server:
+        here = paste(as_ada, f'curl -H "Authorization: Bearer $TOKEN" "{server.url}/v1/lookup?msisdn={SENT[1:]}"')
+        login = f'curl "{server.url}/http/auth?user={apis.USER}&password=wrong-one"'
+        as_ada.post(f"{here}/login", data={"login": login, "paste": "yes"})
+        work()
+        page = as_ada.get(f"{here}/answers").text
+    assert "The source has refused to sign in (401)" in page and "Press the value that is the token" not in page
+    assert 'token = "access_token"' in text_of(here)
+
+
 def test_another_part_of_it_is_pressed_on(as_ada: FlaskClient) -> None:
     with provider(apis.login_api("form")) as server:
         here = sign_in(as_ada, server)
