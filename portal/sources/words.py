@@ -13,7 +13,7 @@ from flask_babel import lazy_gettext as _
 
 from portal.sources.base import SourceFacts
 from portal.sources.registry import UnknownSource, facts_of, is_yes_no
-from portal.sources.several import BETWEEN, FOUND_BY, base_of, names_of, source_of
+from portal.sources.several import BETWEEN, FOUND_BY, SEVERAL, base_of, names_of, source_of
 
 LONGEST_HEADING = 60  # characters; Excel takes 255, and a heading should be seen whole
 SHORTEST_TITLE = 10  # characters of a source's title that are left in brackets
@@ -73,6 +73,8 @@ def version_words(version: str) -> str:
 
 def source_title(name: str) -> str:
     """A source's title in the reader's language, or its name; of several, their titles."""
+    if name == SEVERAL:
+        return gettext("Several sources")
     if BETWEEN in name:
         return " + ".join(map(source_title, names_of(name)))
     return str(TITLES.get(name) or _from_recipe(_facts(name), "title") or name)

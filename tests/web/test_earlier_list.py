@@ -22,12 +22,16 @@ from portal.jobs import commands
 from portal.jobs.commands import CannotStart, Merge
 from portal.jobs.core.job_tables import Number
 from portal.jobs.core.merge_tables import Asks, CarriedAnswer, ListChange, ListMerge
+from portal.jobs.export import ColumnChoice
+from portal.jobs.export.column_templates import keep_choice
+from portal.jobs.export.columns import Pick
 from portal.jobs.files import trash
 from portal.jobs.merge import drafts, runner
 from portal.jobs.models import ScrapingJob
 from portal.jobs.number_erasure import job_rows
 from portal.jobs.sweep.expiry import expire_jobs
 from portal.sources.base import Answer, Outcome
+from tests.jobs.attempt.test_steps import asked, to_the_end
 from tests.jobs.export.exporting import ran
 from tests.jobs.number_erasure.test_number_erasure import erase
 from tests.support.databases import ON_BOTH
@@ -154,6 +158,22 @@ def test_the_rows_that_are_gone_come_with_their_answers(
         rows = list(load_workbook(BytesIO(answer.data)).active.values)
     assert [row[:3] for row in rows] == [tuple(HEAD), *map(tuple, OLD[:2])]
     assert rows[1][rows[0].index("Status")] == "Found"
+
+
+def test_the_rows_that_are_gone_have_the_columns_that_are_kept_for_all_their_sources(
+    app: Flask, as_alice: FlaskClient, alice: User
+) -> None:
+    with asked(first="+-", second="+"):
+        more = {"source": "first", "then": "second"}
+        before = started(app, as_alice, workbook(OLD), "enero.xlsx", **more)
+        to_the_end(before)
+        document_id = uploaded(app, as_alice, workbook(NEW), "febrero.xlsx")
+        job = start(as_alice, document_id, compared(app, as_alice, document_id, before, **more), **more)
+        to_the_end(job)
+        keep_choice(alice.id, "first,second", ColumnChoice((Pick("found_by", True, "Who"),)), utcnow())
+        with as_alice.get(f"/jobs/{job.id}/earlier-rows") as answer:
+            rows = list(load_workbook(BytesIO(answer.data)).active.values)
+        assert "Who" in rows[0] and [row[rows[0].index("Who")] for row in rows[1:]] == ["first", "second"]
 
 
 @pytest.mark.parametrize("name", ["xlsx", "csv", "ods", "xls"])
