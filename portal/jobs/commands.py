@@ -269,14 +269,14 @@ def cancel(job_id: int, actor: str, now: datetime, *, why: str | None = None) ->
     return _commit(ScrapingJob.cancel(job_id, actor, now, why=why), now, "cancel", actor, why)
 
 
-def pause(job_id: int, actor: str, now: datetime) -> ScrapingJob | None:
+def pause(job_id: int, actor: str, now: datetime, *, why: str | None = None) -> ScrapingJob | None:
     """Let a job wait until somebody resumes it."""
-    return _commit(ScrapingJob.pause(job_id, actor, now), now, "pause", actor)
+    return _commit(ScrapingJob.pause(job_id, actor, now, why=why), now, "pause", actor, why)
 
 
-def resume(job_id: int, actor: str, now: datetime) -> ScrapingJob | None:
+def resume(job_id: int, actor: str, now: datetime, *, why: str | None = None) -> ScrapingJob | None:
     """Let a paused job continue, or start one now that was to start later."""
-    return _commit(ScrapingJob.resume(job_id, actor, now), now, "resume", actor, push=True)
+    return _commit(ScrapingJob.resume(job_id, actor, now, why=why), now, "resume", actor, why, push=True)
 
 
 def time_out(job_id: int, actor: str, why: str, now: datetime) -> ScrapingJob | None:
@@ -284,14 +284,17 @@ def time_out(job_id: int, actor: str, why: str, now: datetime) -> ScrapingJob | 
     return _commit(ScrapingJob.time_out_by_hand(job_id, actor, why, now, backoff()), now, "time_out", actor, why)
 
 
-def put_first(job_id: int, actor: str, now: datetime) -> ScrapingJob | None:
+def put_first(job_id: int, actor: str, now: datetime, *, why: str | None = None) -> ScrapingJob | None:
     """Let a waiting job go before everybody's others, as an admin."""
-    return _commit(ScrapingJob.put_first(job_id, actor, now), now, "put_first", actor, push=True)
+    return _commit(ScrapingJob.put_first(job_id, actor, now, why=why), now, "put_first", actor, why, push=True)
 
 
-def set_limits(job_id: int, max_retries: int, timeout_minutes: int, actor: str, now: datetime) -> ScrapingJob | None:
+def set_limits(
+    job_id: int, max_retries: int, timeout_minutes: int, actor: str, now: datetime, *, why: str | None = None
+) -> ScrapingJob | None:
     """Change how many retries and minutes one job has, as an admin."""
-    return _commit(ScrapingJob.set_limits(job_id, max_retries, timeout_minutes, actor, now), now, "limits", actor)
+    job = ScrapingJob.set_limits(job_id, max_retries, timeout_minutes, actor, now, why=why)
+    return _commit(job, now, "limits", actor, why)
 
 
 def set_cost_cap(
@@ -326,7 +329,7 @@ def note_download(job_id: int, actor: str, file_name: str, now: datetime) -> Non
         db.session.commit()
 
 
-def delete(job_id: int, actor: str, now: datetime, storage: Storage) -> ScrapingJob | None:
+def delete(job_id: int, actor: str, now: datetime, storage: Storage, *, why: str | None = None) -> ScrapingJob | None:
     """Delete a job with its rows and, when no other job needs it, its document. Its timeline stays."""
     # Locked, because a retry that comes in between would leave a job that is deleted and never ended.
     job = db.session.get(ScrapingJob, job_id, populate_existing=True, with_for_update={"key_share": True})
@@ -336,12 +339,12 @@ def delete(job_id: int, actor: str, now: datetime, storage: Storage) -> Scraping
     unused = erase(job, now)
     if job.status in STOPPABLE and is_unfinished(job):
         ScrapingJob.cancel(job_id, actor, now)  # from here on, a worker that has it is fenced
-    job = ScrapingJob.delete(job_id, actor, now)
+    job = ScrapingJob.delete(job_id, actor, now, why=why)
     if job is None:
         db.session.rollback()
         return None
     if actor != job.user.email:
-        audit_act(job, "delete", actor, None, now)
+        audit_act(job, "delete", actor, why, now)
     db.session.commit()
     if unused:
         delete_file(storage, unused)  # after the commit: an extra file is harmless, a row without its file is not

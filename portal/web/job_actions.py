@@ -47,6 +47,11 @@ def invalid_input(job_id: int, message: str) -> Response:
     return make_response(job_page.page(visible_job(job_id)), 422)
 
 
+def why_of(job: ScrapingJob) -> str | None:
+    """Why an admin changes somebody else's file: the owner reads it. Nobody is asked about a file of their own."""
+    return (reason() or None) if job.user_id != current_user.id else None
+
+
 def _action(verb: Callable[[ScrapingJob], str | None], kind: str = "ok") -> Callable[[int], Response]:
     """Make a view from a verb that returns the message for what it did, or None if the job had already changed."""
 
@@ -70,7 +75,7 @@ def retry(job_id: int) -> Response:
     seen_round = request.form.get("round", default=job.round, type=whole)
     if chosen is not None and set(chosen) >= {reason for reason, _, _ in queries.failed_causes(job)}:
         chosen = None
-    started = commands.retry(job_id, seen_round, current_user.email, utcnow(), reasons=chosen)
+    started = commands.retry(job_id, seen_round, current_user.email, utcnow(), reasons=chosen, why=why_of(job))
     if started is None:
         return already_changed(job_id)
     numbers = started.waiting_numbers
@@ -96,7 +101,7 @@ def _recounted(job: ScrapingJob, chosen: list[str]) -> Response:
 @partial(_action, kind="info")
 def cancel(job: ScrapingJob) -> str | None:
     """Stop the job; what is ready is kept."""
-    done = commands.cancel(job.id, current_user.email, utcnow())
+    done = commands.cancel(job.id, current_user.email, utcnow(), why=why_of(job))
     return gettext("Cancelled. What is ready is kept.") if done else None
 
 
@@ -104,7 +109,7 @@ def cancel(job: ScrapingJob) -> str | None:
 @_action
 def pause(job: ScrapingJob) -> str | None:
     """Pause the job."""
-    done = commands.pause(job.id, current_user.email, utcnow())
+    done = commands.pause(job.id, current_user.email, utcnow(), why=why_of(job))
     return gettext("Paused. Numbers already being looked up will be finished and saved.") if done else None
 
 
@@ -112,7 +117,7 @@ def pause(job: ScrapingJob) -> str | None:
 @_action
 def resume(job: ScrapingJob) -> str | None:
     """Resume a paused job."""
-    done = commands.resume(job.id, current_user.email, utcnow())
+    done = commands.resume(job.id, current_user.email, utcnow(), why=why_of(job))
     return gettext("Resumed. The lookup continues from where it stopped.") if done else None
 
 
@@ -147,11 +152,12 @@ def delete(job_id: int) -> Response:
     job = visible_job(job_id)
     name = job.file_name
     if "now" in request.form:
-        if commands.delete(job_id, current_user.email, utcnow(), current_app.extensions["storage"]) is None:
+        storage = current_app.extensions["storage"]
+        if commands.delete(job_id, current_user.email, utcnow(), storage, why=why_of(job)) is None:
             return already_changed(job_id)
         flash(gettext("%(name)s was deleted permanently.", name=name), "ok")
     else:
-        if trash.put_job(job_id, current_user.email, utcnow()) is None:
+        if trash.put_job(job_id, current_user.email, utcnow(), why=why_of(job)) is None:
             return already_changed(job_id)
         flash_deleted([name], [f"job-{job_id}"])
     return make_response(redirect(safe_next(request.form.get("next")), 303))
@@ -174,8 +180,8 @@ def time_out(job_id: int) -> Response:
 @admin_required
 def put_first(job_id: int) -> Response:
     """An admin lets a waiting job go before everybody's others."""
-    visible_job(job_id)
-    if commands.put_first(job_id, current_user.email, utcnow()) is None:
+    job = visible_job(job_id)
+    if commands.put_first(job_id, current_user.email, utcnow(), why=why_of(job)) is None:
         return already_changed(job_id)
     return respond(job_id, gettext("This file is next: the first free worker takes it."))
 
@@ -202,10 +208,10 @@ def limits_problem() -> str:
 @admin_required
 def limits(job_id: int) -> Response:
     """An admin changes how often a job is retried and how long it may go without progress."""
-    visible_job(job_id)
+    job = visible_job(job_id)
     numbers = limits_in_form()
     if numbers is None:
         return invalid_input(job_id, limits_problem())
-    if commands.set_limits(job_id, *numbers, current_user.email, utcnow()) is None:
+    if commands.set_limits(job_id, *numbers, current_user.email, utcnow(), why=why_of(job)) is None:
         return already_changed(job_id)
     return respond(job_id, gettext("The limits of this file were changed."))
