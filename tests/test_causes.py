@@ -106,7 +106,8 @@ def test_the_rules_are_those_of_the_sets_that_this_table_replaces() -> None:
     assert flags("for_admin") == admins | refusals
     assert flags("refusal") == set(REFUSALS) == refusals
     assert flags("temporary") == {
-        "temporary", "rate_limited", "source_error", "source_busy", "no_progress", "worker_lost", "file_away"
+        "temporary", "rate_limited", "source_error", "source_busy", "no_progress", "worker_lost", "file_away",
+        "source_skipped",
     }  # fmt: skip
     assert flags("asks_again") == {"temporary", "rate_limited", "unsure"} | refusals
     assert (flags("free"), flags("late")) == ({"rate_limited"}, {"unsure"} | refusals)

@@ -26,6 +26,8 @@ FORBIDDEN = {
     "autoescape off": r"autoescape\s+false",
     "Markup": r"\bMarkup\b",
     "an attribute without quotes": r"""<[a-zA-Z][^>]*\s[a-zA-Z:-]+=(?!["'])""",
+    # From an address with a # a browser does not load the page again, but only looks for what is named so.
+    "a reload without its address": r"""http-equiv\s*=\s*["']refresh["']\s+content\s*=\s*["'][^"']*\d["']""",
     "another host": r"""(?:src|href|action)\s*=\s*["'](?:https?:)?//""",
 }
 
@@ -37,6 +39,7 @@ BAD = {
     "hx-on": '<p hx-on:click="go()">',
     "a script in a value": '<a href="javascript:go()">',
     "a filter in hx-trigger, which needs eval": '<p hx-trigger="click[ctrlKey]">',
+    "a reload without its address": '<meta http-equiv="refresh" content="2">',
     "|safe": "{{ text | safe }}",
     "autoescape off": "{% autoescape false %}",
     "Markup": "{{ Markup(text) }}",

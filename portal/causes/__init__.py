@@ -14,6 +14,9 @@ from portal.causes.table import TABLE
 CAUSES: Mapping[str, Cause] = {str(cause.code): cause for cause in TABLE}
 SHARED = tuple(CauseCode(code) for code, cause in CAUSES.items() if cause.shared)
 REFUSALS = tuple(CauseCode(code) for code, cause in CAUSES.items() if cause.refusal)
+# The source cannot be asked now: a file that waits for one of these may go on with its next source.
+IN_TROUBLE = (CauseCode.SOURCE_BUSY, CauseCode.SOURCE_DOWN, CauseCode.SOURCE_SILENT,
+              *(CauseCode(code) for code, cause in CAUSES.items() if cause.waits))  # fmt: skip
 # A code of another version, or none: nothing is known of it, and no rule holds.
 UNKNOWN = Cause(None, Side.PORTAL, N_("Something unexpected happened."))
 NO_CAUSE_REMEDY = N_("Open one of them and read its history: it was probably changed by hand. Then retry these.")
@@ -34,6 +37,6 @@ def what_happened(code: str | None) -> str:
 
 
 __all__ = [
-    "CAUSES", "CORRECT", "NEVER", "NO_CAUSE_REMEDY", "N_", "REFUSALS", "RETRY_ANY_TIME", "SHARED", "SIDES", "UNKNOWN",
-    "Cause", "CauseCode", "Side", "cause_for", "what_happened",
+    "CAUSES", "CORRECT", "IN_TROUBLE", "NEVER", "NO_CAUSE_REMEDY", "N_", "REFUSALS", "RETRY_ANY_TIME", "SHARED",
+    "SIDES", "UNKNOWN", "Cause", "CauseCode", "Side", "cause_for", "what_happened",
 ]  # fmt: skip

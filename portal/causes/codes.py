@@ -15,6 +15,7 @@ class CauseCode(StrEnum):
     RESTART = "restart"
     TURN = "turn"
     NEXT_STEP = "next_step"  # nothing is left to ask at this one of its sources: the next one is asked
+    SOURCE_SKIPPED = "source_skipped"  # a person let the file go on with the next of its sources
     PAUSED = "paused"
     FIRST_READY = "first_ready"  # its person wanted to see the first answers before the others are looked up
     CAP_REACHED = "cap_reached"  # no limit on what may be spent has room for one more number

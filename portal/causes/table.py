@@ -63,6 +63,15 @@ TABLE = (
         todo="",
     ),
     Cause(
+        CauseCode.SOURCE_SKIPPED,
+        Side.SOURCE,
+        N_("A source was skipped, and no other has found these numbers."),
+        N_("Not automatically, because somebody chose to go on without that source."),
+        N_("Press Retry once the source answers again. It is asked only about these numbers."),
+        N_("Check that the source answers again, then retry these."),
+        temporary=True,
+    ),
+    Cause(
         CauseCode.PAUSED,
         Side.NOBODY,
         N_("The file was paused."),

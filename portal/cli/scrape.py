@@ -5,21 +5,24 @@ It has no rules of its own: `documents` reads the file and `jobs` does the work.
 
 import hashlib
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import click
 from flask import current_app
 from flask.cli import with_appcontext
 from flask_babel import format_datetime, format_decimal, gettext
 from flask_migrate import upgrade
-from sqlalchemy import inspect
+from sqlalchemy import inspect, select
 
 from portal.accounts import User
 from portal.cli.ctrl_c import Interrupt
 from portal.cli.language import command_output
 from portal.cli.scrape_options import choice_of, columns_for
+from portal.cli.scrape_sources import next_sources, then_options
 from portal.cli.terminal import CommandFailed, echo
 from portal.clock import utcnow
 from portal.database import db
@@ -32,6 +35,8 @@ from portal.documents.storage import Storage, StorageAway, TooManyBytes
 from portal.documents.words import problem_words
 from portal.jobs import commands, run_in_terminal
 from portal.jobs.attempt.runner import Conditions, run
+from portal.jobs.core import steps
+from portal.jobs.core.step_tables import NextSource
 from portal.jobs.export import OF_ENDING, ColumnChoice, NotTheirFormat, write_export
 from portal.jobs.models import ScrapingJob, backoff
 from portal.jobs.words.statuses import cannot_start_words, reason_words
@@ -46,6 +51,7 @@ INTERRUPTED = 130  # a shell's exit code for Ctrl-C
               help="The file to write. Its extension sets the format: .xlsx, .csv, or that of FILE (.ods, .xlsm, .tsv, "
                    ".txt) for a copy of it with the answers.")  # fmt: skip
 @click.option("--source", default="offline", show_default=True, help="Where the answers come from.")
+@then_options
 @click.option(
     "--column",
     "number_columns",
@@ -65,6 +71,9 @@ def scrape_command(
     file: Path,
     out: Path,
     source: str,
+    then: tuple[str, ...],
+    then_mode: tuple[str, ...],
+    then_cap: tuple[str, ...],
     number_columns: tuple[str, ...],
     sheet: str | None,
     country: str | None,
@@ -74,12 +83,13 @@ def scrape_command(
     """Exit codes: 0 every row has its answer; 1 not all rows, with the reason; 2 wrong usage; 130 interrupted."""
     with command_output(), _answering_storage(), Interrupt() as interrupt:
         _require_output(file, out)
+        further = next_sources(then, then_mode, then_cap)
         _set_up_database()
         user = run_in_terminal.terminal_user(utcnow())
         document = _read(file, user, (country or current_app.config["DEFAULT_COUNTRY"]).upper())
         choice = choice_of(document, sheet, number_columns, country, source)
-        added = columns_for(user, source, columns)
-        job = _job_for(document, choice, source, user, again=again)
+        added = columns_for(user, steps.names(source, further) or source, columns)
+        job = _job_for(document, choice, source, further, user, again=again)
         if not run_in_terminal.is_done(job):
             _look_up(job, interrupt, user)
         _write(job, out, added)
@@ -156,12 +166,14 @@ def _store(file: Path, user: User) -> Document:
     return document
 
 
-def _job_for(document: Document, choice: SheetChoice, source: str, user: User, *, again: bool) -> ScrapingJob:
+def _job_for(
+    document: Document, choice: SheetChoice, source: str, then: Sequence[NextSource], user: User, *, again: bool
+) -> ScrapingJob:
     """Return the job started before, ready to continue, or a new one. Raises CommandFailed."""
-    job = run_in_terminal.known_job(user, document, choice, source)
+    job = run_in_terminal.known_job(user, document, choice, source, then)
     if job is None or (again and run_in_terminal.is_done(job)):
         try:
-            return commands.start(document, choice, source, user, utcnow(), push=False)
+            return commands.start(document, choice, source, user, utcnow(), push=False, then=then)
         except commands.CannotStart as error:
             raise CommandFailed(cannot_start_words(error.code)) from error
     figures = {"ready": format_decimal(job.processed_numbers), "total": format_decimal(job.total_numbers)}
@@ -171,6 +183,7 @@ def _job_for(document: Document, choice: SheetChoice, source: str, user: User, *
         echo(said, err=True)
         return job
     echo(gettext("Continuing: %(ready)s of %(total)s numbers are ready.", **figures), err=True)
+    run_in_terminal.raise_limits(job, then, user.email, utcnow())
     try:
         run_in_terminal.make_claimable(job, user.email, utcnow())
     except run_in_terminal.JobTaken as error:
@@ -182,7 +195,7 @@ def _job_for(document: Document, choice: SheetChoice, source: str, user: User, *
 
 
 def _look_up(job: ScrapingJob, interrupt: Interrupt, user: User) -> None:
-    """Run one attempt in this process. Ctrl-C pauses the job, so that no worker takes it."""
+    """Run an attempt in this process, at each of several sources. Ctrl-C pauses the job, so that no worker takes it."""
     label = gettext("Looking up")
     with click.progressbar(length=job.total_numbers, label=label, show_pos=True, file=sys.stderr) as bar:
         bar.update(job.processed_numbers)
@@ -191,12 +204,22 @@ def _look_up(job: ScrapingJob, interrupt: Interrupt, user: User) -> None:
             lease_seconds=current_app.config["SCRAPING_LEASE_SECONDS"],
             backoff=backoff(),
             stopped=interrupt.is_set,
-            on_saved=bar.update,
+            on_saved=partial(_show, bar, job) if job.chain else bar.update,
         )
-        run(job.id, job.attempt, given)
-    db.session.refresh(job)
+        step = 0
+        while not step or (run_in_terminal.goes_on(job, step) and not interrupt.is_set()):
+            step = job.step
+            run(job.id, job.attempt, given)
+            db.session.refresh(job)
     if interrupt.is_set() and not run_in_terminal.is_done(job):
         run_in_terminal.pause_for_terminal(job, user.email, utcnow())
+
+
+def _show(bar: Any, job: ScrapingJob, _saved: int) -> None:
+    """Show how many numbers are ready, as an answer after which another source is asked makes none."""
+    ready = db.session.scalar(select(ScrapingJob.processed_numbers).where(ScrapingJob.id == job.id)) or 0
+    db.session.commit()
+    bar.update(max(0, ready - bar.pos))
 
 
 def _write(job: ScrapingJob, out: Path, columns: ColumnChoice) -> None:
@@ -219,7 +242,7 @@ def _print_result(job: ScrapingJob, out: Path, *, interrupted: bool) -> None:
     if interrupted:
         echo(gettext("Interrupted. Run the same command again to continue."), err=True)
         raise SystemExit(INTERRUPTED)
-    if why := reason_words(job.last_error):
+    if why := reason_words(job.last_error or job.wait_cause):
         echo(why, err=True)
     echo(gettext("Run the same command again to look up the remaining rows."), err=True)
     raise SystemExit(1)

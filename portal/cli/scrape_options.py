@@ -8,6 +8,7 @@ from flask_babel import gettext
 
 from portal import sources
 from portal.accounts import User
+from portal.cli.scrape_sources import require_source
 from portal.cli.terminal import CommandFailed
 from portal.documents.choice import SheetChoice
 from portal.documents.intake import default_sheet
@@ -37,10 +38,7 @@ def choice_of(
     if country.upper() not in countries():
         said = gettext("The country %(country)s does not exist. Use two letters, such as ES.", country=country)
         raise CommandFailed(said)
-    if source not in sources.names():
-        known = ", ".join(sources.names())
-        said = gettext("The source %(source)s does not exist. Available: %(known)s", source=source, known=known)
-        raise CommandFailed(said)
+    require_source(source)
     wanted = tuple(sorted({_column(facts, name) for name in columns})) or facts.proposed_columns
     if len(wanted) > MOST_COLUMNS:
         raise CommandFailed(cannot_start_words(TOO_MANY_COLUMNS))
@@ -48,8 +46,8 @@ def choice_of(
 
 
 def columns_for(user: User, source: str, text: str | None) -> ColumnChoice:
-    """Return the columns to add: those of the option, else those that the user has saved for the source, else the
-    portal's. Raises CommandFailed."""
+    """Return the columns to add: those of the option, else those that the user has saved for the source (or for
+    several, as `sources.several` names them), else the portal's. Raises CommandFailed."""
     if text is None:
         return kept_or_default(user.id, source)
     try:

@@ -128,7 +128,7 @@ def start(
             job_id = new.show(job, now)
             if job_id is None:
                 raise CannotStart("not_ready")
-            if merge and not list_merges.mark_started(merge.id, merge.compared, merge.asks):
+            if merge and not list_merges.mark_started(merge.id, merge.compared, merge.asks, ScrapingJob):
                 raise CannotStart("merge_changed")
             steps.add(job, job_id, then, new.total - new.without)
             timeline.record(job_id, EventKind.CREATED, now, email, total=new.total, source=source)
@@ -255,6 +255,14 @@ def retry(
         db.session.rollback()
         return None
     return _commit(job, now, "retry", actor, why, push=True)
+
+
+def skip_source(
+    job_id: int, seen_round: int, actor: str, now: datetime, *, why: str | None = None
+) -> ScrapingJob | None:
+    """Let a job that one of its several sources holds up go on with the next one."""
+    return _commit(ScrapingJob.skip_source(job_id, seen_round, actor, now, why=why), now, "skip_source", actor, why,
+                   push=True)  # fmt: skip
 
 
 def correct(job_id: int, seen_round: int, actor: str, now: datetime) -> ScrapingJob | None:

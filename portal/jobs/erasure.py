@@ -39,6 +39,7 @@ def erase(job: JobColumns, now: datetime) -> str | None:
     Call it before the verb that removes the job: deleting a million rows takes a minute, and from that verb on nobody
     else can end a job, because the metrics are locked.
     """
+    list_merges.hand_over(job)
     ledger.erase(job.id)
     lost_shares.erase(job.id)
     if job.merge_id is not None:

@@ -24,7 +24,7 @@ from portal.database import changed_rows, db
 from portal.documents.check import CheckFacts, Corrections, cells_of, check_facts
 from portal.documents.choice import SheetChoice
 from portal.documents.storage import Storage, sheet_part
-from portal.jobs.core import changes, ledger, steps
+from portal.jobs.core import changes, ledger, list_merges, steps
 from portal.jobs.core.job_tables import Number, NumberCell, Opening
 from portal.jobs.models import ScrapingJob
 from portal.jobs.shares import AttemptTaken, Holding, renew
@@ -233,6 +233,9 @@ def _finish(holding: Holding, begun: Opening) -> None:
         counts |= dict.fromkeys(("rejected_count", "left_alone_count"), int(erased))
         counts["processed_numbers"] = none + int(erased)
     changed_rows(update(ScrapingJob).where(*holding.fence_of_job).values(**counts))
+    merge_id = db.session.scalar(select(ScrapingJob.merge_id).where(ScrapingJob.id == holding.job_id))
+    if merge_id is not None:
+        list_merges.drop_unneeded(merge_id, holding.job_id)
     if holding.chain:
         steps.arrive(holding.job_id, begun.cells - none)
     db.session.delete(begun)

@@ -14,14 +14,17 @@ from flask import current_app
 from sqlalchemy import ColumnElement, Text, and_, cast, func, or_, select, text
 from sqlalchemy.orm import joinedload
 
+from portal import sources
 from portal.accounts import User
 from portal.causes import cause_for
 from portal.database import among, db
+from portal.documents.comparison.two_lists import RowKind
 from portal.documents.models import Document
 from portal.ids import MAX_INTEGER
 from portal.jobs.core import steps
-from portal.jobs.core.derived import cell_counts, summary_sentence, version
+from portal.jobs.core.derived import Progress, cell_counts, progress, summary_sentence, version
 from portal.jobs.core.job_tables import Attempt, CellAnswer, Event, Number, NumberCell, SweepState
+from portal.jobs.core.merge_tables import ListChange
 from portal.jobs.core.status import WAITING, CellStatus
 from portal.jobs.core.step_tables import JobStep
 from portal.jobs.models import ScrapingJob
@@ -157,10 +160,11 @@ def numbers_page(
     q: str = "",
     page: int = 1,
     values: Sequence[tuple[str, str]] = (),
+    change: RowKind | None = None,
 ) -> NumbersPage:
-    """Return a page of the job's numbers in the file's order: those of one status, with `q` in the number, and with
-    these values of their answers, each a field and a value; an empty one is for answers without it. A page past the
-    end is the last one."""
+    """Return a page of the job's numbers in the file's order: those of one status, with `q` in the number, with
+    these values of their answers, each a field and a value (an empty one is for answers without it), and in rows that
+    have changed so since an earlier list. A page past the end is the last one."""
     where: list[ColumnElement[bool]] = [CellAnswer.job_id == job.id]
     total, more = job.total_numbers, False
     if status is not None:
@@ -170,12 +174,14 @@ def numbers_page(
         said = CellAnswer.answer[field].as_string()
         without = or_(said.is_(None), said == "")
         where += [CellAnswer.outcome == Outcome.FOUND, said == value if value else without]
+    if change is not None:
+        where.append(_has_changed(job, change))
     if q := q.strip():
         ways = [containing(CellAnswer.text, q)]
         if digits := "".join(character for character in q if character.isdecimal()):
             ways.append(containing(CellAnswer.e164, digits))
         where.append(or_(*ways))
-    if q or values:
+    if q or values or change is not None:
         some = select(CellAnswer.row_no).where(*where).limit(MOST_COUNTED + 1).subquery()
         total = db.session.scalar(select(func.count()).select_from(some)) or 0
         total, more = min(total, MOST_COUNTED), total > MOST_COUNTED
@@ -186,6 +192,15 @@ def numbers_page(
     places = select(of.row_no, of.column, of.place).where(*where).order_by(of.row_no, of.column, of.place)
     found = db.session.execute(places.limit(NUMBERS_PER_PAGE).offset((page - 1) * NUMBERS_PER_PAGE))
     return numbers_at(job, [(row_no, column, place) for row_no, column, place in found], page, total, more=more)
+
+
+def _has_changed(job: ScrapingJob, kind: RowKind) -> ColumnElement[bool]:
+    row = ListChange
+    listed = select(row.row_no).where(row.merge_id == job.merge_id, row.of_before.is_(False))
+    if kind != RowKind.SAME:
+        return CellAnswer.row_no.in_(listed.where(row.kind == kind))
+    not_blank = func.coalesce(CellAnswer.reason, "") != CellStatus.BLANK.value
+    return and_(CellAnswer.row_no.not_in(listed), not_blank)
 
 
 def _has_status(status: CellStatus) -> ColumnElement[bool]:
@@ -298,6 +313,14 @@ def duplicates(job: ScrapingJob) -> int:
 def sources_of(job: ScrapingJob) -> Sequence[JobStep]:
     """Return the sources of a job that has several, in their order, with what each has said; none for one alone."""
     return steps.of_job(job)
+
+
+def progress_of(job: ScrapingJob, now: datetime) -> Progress:
+    """Return how far a job is; of several sources, those that follow take as long as their recipes say."""
+    try:
+        return progress(job, now, sources.seconds_for)
+    except sources.UnknownSource:
+        return progress(job, now)
 
 
 def page_version(job: ScrapingJob, now: datetime, ahead: int | None) -> str:

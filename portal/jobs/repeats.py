@@ -39,6 +39,7 @@ def set_repeat(job: ScrapingJob, rule: RepeatRule, actor: str, now: datetime) ->
     repeat = Repeat(
         document_id=job.document_id, user_id=job.user_id, choice=kept(choice), created_at=now,
         source=names_of(job.all_sources)[0], then=[one.kept() for one in steps.further(job)],
+        cost_cap=job.cost_cap,
         every=rule.every, day=rule.day, at_minute=rule.at.hour * 60 + rule.at.minute, time_zone=rule.zone,
         next_at=rule.next_after(now),
     )  # fmt: skip
@@ -107,13 +108,14 @@ def _run(repeat_id: int, now: datetime) -> int | None:
         _note(repeat_id, at, ended_at=now)
         return None
     choice, source = restored(document.sheets, **repeat.choice), repeat.source
+    cost_cap = repeat.cost_cap
     then = [NextSource.restored(one) for one in repeat.then]
     problem, job_id = None, started(repeat_id, at)
     if job_id is None:
         try:
             job = commands.start(
                 document, choice, source, user, now, remembered=False, repeats=(repeat_id, at),
-                same=lambda: started(repeat_id, at), then=then,
+                same=lambda: started(repeat_id, at), then=then, cost_cap=cost_cap,
             )  # fmt: skip
             job_id = job.id
         except commands.CannotStart as error:

@@ -4,6 +4,7 @@ It uses the usual verbs, but pushes nothing to Redis. If a worker is first anywa
 claim decides, as always. It has no sentences: its callers do.
 """
 
+from collections.abc import Sequence
 from datetime import datetime
 
 from sqlalchemy import select
@@ -12,10 +13,13 @@ from portal.accounts import User
 from portal.database import db
 from portal.documents.choice import SheetChoice
 from portal.documents.models import Document, Reading
+from portal.jobs.core import steps
 from portal.jobs.core.status import ENDED, Status
+from portal.jobs.core.step_tables import NextSource
 from portal.jobs.models import ScrapingJob, backoff
 
 TERMINAL = "terminal@localhost"
+MOST_ALIKE = 20  # jobs of one file at the same sources, by different rules
 NO_PASSWORD = "-"  # noqa: S105 - no password has this hash
 
 
@@ -50,18 +54,36 @@ def known_document(user: User, sha256: str) -> Document | None:
     return db.session.scalar(found.limit(1))
 
 
-def known_job(user: User, document: Document, choice: SheetChoice, source: str) -> ScrapingJob | None:
-    """Return the person's last job for this content with this choice at this source."""
+def known_job(
+    user: User, document: Document, choice: SheetChoice, source: str, then: Sequence[NextSource] = ()
+) -> ScrapingJob | None:
+    """Return the person's last job for this content with this choice at this source, and at these that follow."""
     same = (
         ScrapingJob.user_id == user.id, ScrapingJob.deleted_at.is_(None), Document.sha256 == document.sha256,
         ScrapingJob.sheet == choice.sheet, ScrapingJob.header_row == choice.header_row,
         ScrapingJob.column == choice.columns[0], ScrapingJob.more_columns == choice.columns[1:],
         ScrapingJob.country == choice.country, ScrapingJob.left_out == choice.left.code,
         ScrapingJob.country_column.is_not_distinct_from(choice.country_column),
-        ScrapingJob.source == source, ScrapingJob.chain == "",
+        ScrapingJob.chain == steps.names(source, then), *([] if then else [ScrapingJob.source == source]),
     )  # fmt: skip
     found = select(ScrapingJob).join(ScrapingJob.document).where(*same).order_by(ScrapingJob.id.desc())
-    return db.session.scalar(found.limit(1))
+    rules = [one.rule for one in then]
+    jobs = db.session.scalars(found.limit(MOST_ALIKE))
+    return next((job for job in jobs if [one.rule for one in steps.further(job)] == rules), None)
+
+
+def raise_limits(job: ScrapingJob, then: Sequence[NextSource], actor: str, now: datetime) -> None:
+    """Give the further sources of a job that goes on the limits of this run; one at its limit is looked at again."""
+    for step, (one, before) in enumerate(zip(then, steps.further(job), strict=True), start=2):
+        if one.cost_cap != before.cost_cap:
+            ScrapingJob.set_cost_cap(job.id, one.cost_cap, actor, now, step=step)
+    db.session.commit()
+    db.session.refresh(job)
+
+
+def goes_on(job: ScrapingJob, step: int) -> bool:
+    """Whether an attempt at the source at `step` has ended with another one to ask, at once."""
+    return job.status == Status.RETRYING and job.step != step and job.not_before is None and job.paused_at is None
 
 
 def is_done(job: ScrapingJob) -> bool:

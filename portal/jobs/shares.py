@@ -329,6 +329,7 @@ def may_be_joined(now: datetime) -> tuple[ColumnElement[bool], ...]:
         ScrapingJob.paused_at.is_(None),
         ScrapingJob.not_before.is_(None),
         ScrapingJob.deleted_at.is_(None),
+        ScrapingJob.skipped_step.is_(None),  # the first worker moves numbers on, which nobody may have missed
         exists().where(alive).correlate(ScrapingJob),
         or_(_has_fresh(), has_left()),
         ScrapingJob.is_open(),

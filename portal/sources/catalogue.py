@@ -83,6 +83,8 @@ def refresh(clock: Callable[[], float] = time.monotonic, *, wait: bool = False) 
         return False  # another thread is checking: continue with what is known
     try:
         _state.checked_at = clock()
+        if _state.bell.has_rung():
+            _forget_when_asked()
         stamp = _state.stamp_now()
         kept_secrets = _state.kept_secrets
         if _state.checked_at - _state.secrets_asked_at >= SECRETS_SECONDS:
@@ -104,13 +106,24 @@ def refresh(clock: Callable[[], float] = time.monotonic, *, wait: bool = False) 
 
 def ask_again() -> None:
     """Ask the database at the next `refresh`, as something was changed in it."""
-    _state.checked_at = _state.secrets_asked_at = _state.asked_at = -SECRETS_SECONDS - STORE_SECONDS
+    _forget_when_asked()
+    _state.checked_at = -SECRETS_SECONDS - STORE_SECONDS
+
+
+def _forget_when_asked() -> None:
+    _state.secrets_asked_at = _state.asked_at = -SECRETS_SECONDS - STORE_SECONDS
 
 
 def refresh_now() -> None:
     """Read again what has changed, however short ago that was done: another process may just have saved something."""
     ask_again()
     refresh(wait=True)
+
+
+def note_saved() -> None:
+    """Read what this process has just saved, and let all others read it at their next look."""
+    _state.bell.ring()
+    refresh_now()
 
 
 def opened() -> tuple[tuple[str, ...], tuple[int, ...]]:

@@ -11,6 +11,7 @@ from redis import Redis
 from portal.sources.cipher import Cipher
 from portal.sources.recipes import folder as recipe_folder
 from portal.sources.recipes.folder import RecipeFile, Stamp
+from portal.sources.saved_bell import SavedBell
 
 STORE_SECONDS = 60.0  # how often the database is asked, by a process that has no folder or could not keep a text
 
@@ -56,6 +57,10 @@ class CatalogueState:
     kept_secrets: Mapping[str, str] = field(default_factory=dict)  # of `secret_store`
     used_secrets: Mapping[str, str] = field(default_factory=dict)  # all, when the recipes were read last
     secrets_asked_at: float = 0.0
+    bell: SavedBell = field(default_factory=lambda: SavedBell(None))
+
+    def __post_init__(self) -> None:
+        self.bell = SavedBell(self.redis)
 
     @property
     def certificate_folder(self) -> Path | None:

@@ -5,7 +5,7 @@ Only the breaker is left out, as a recipe that nobody uses yet has no other file
 """
 
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from contextlib import closing
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any
@@ -85,11 +85,9 @@ def ask_once(
     if signs_in and recipe.before:  # sent also where what it took is still kept
         recipe = replace(recipe, before=(replace(recipe.before[0], keep_seconds=None, keep_path=""),))
     wrong = {name: _spoilt(value) for name, value in catalogue.present_secrets().items() if name in recipe.secrets}
+    parts: dict[str, Any] = {"environ": wrong, "present_secrets": lambda: wrong} if spoilt else {}
     breaker: Breaker = _NeverOpen()
-    parts: dict[str, Any] = {"breaker": breaker}
-    if spoilt:
-        parts |= {"environ": wrong, "present_secrets": lambda: wrong}
-    source = catalogue.make(with_time_limit(recipe, seconds), **parts)
+    source = catalogue.make(with_time_limit(recipe, seconds), breaker=breaker, **parts)
     recorders: list[RecordingClient] = []
 
     def record(client: SourceClient) -> SourceClient:
@@ -105,19 +103,23 @@ def ask_once(
             session.lookup_many([number])
         except (SourceBusy, SourceStopped) as error:
             reason = str(error.reason)
-    if not recorders[0].exchanges:
-        return SampleResult(reason=reason or CauseCode.TEMPORARY)
-    filled, response, took = recorders[0].exchanges[-1]
-    masks = {*filled.secrets, *session.samples.masks}
+    return _last(recorders[0], session.samples.masks, reason or CauseCode.TEMPORARY, signs_in=signs_in)
+
+
+def _last(client: RecordingClient, masks: Iterable[str], reason: str, *, signs_in: bool) -> SampleResult:
+    """What came of the last request that was sent; `reason` says why nothing did."""
+    if not client.exchanges:
+        return SampleResult(reason=reason)
+    filled, response, took = client.exchanges[-1]
+    masks = {*filled.secrets, *masks}
     sent = shown(filled, response, took, tuple(masks))
     if response is None:
-        return SampleResult(seconds=took, reason=reason or CauseCode.TEMPORARY, sent=sent)
+        return SampleResult(seconds=took, reason=reason, sent=sent)
     asked = replace(sent, answer_headers=(), answer_body="")  # which are kept apart
     headers = {name: clean_text(text)[:500] for name, text in sent.answer_headers if name in KEPT_HEADERS}
     body = written(outline_of(response)) if signs_in else _without(response.body, masks)
-    return SampleResult(
-        response.status, headers, body[:KEPT_BYTES], response.whole and len(body) <= KEPT_BYTES, took, sent=asked
-    )
+    is_whole = response.whole and len(body) <= KEPT_BYTES
+    return SampleResult(response.status, headers, body[:KEPT_BYTES], is_whole, took, sent=asked)
 
 
 def _spoilt(value: str) -> str:

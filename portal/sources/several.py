@@ -7,6 +7,8 @@ of the first keep their names; those of a later one have its position behind the
 from collections.abc import Iterable, Mapping, Sequence
 
 BETWEEN, MARK = ",", "@"
+SEVERAL = "+"
+"""In the statistics, the name of those together that a file has."""
 FOUND_BY = f"found_by{MARK}"
 """The field that names the sources which found something."""
 

@@ -6,14 +6,17 @@ shown as they are.
 """
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from flask_babel import LazyString, format_decimal, get_locale, gettext
 from flask_babel import lazy_gettext as _
 
 from portal.sources.base import SourceFacts
 from portal.sources.registry import UnknownSource, facts_of, is_yes_no
-from portal.sources.several import BETWEEN, FOUND_BY, base_of, names_of, source_of
+from portal.sources.several import BETWEEN, FOUND_BY, SEVERAL, base_of, names_of, source_of
+
+LONGEST_HEADING = 60  # characters; Excel takes 255, and a heading should be seen whole
+SHORTEST_TITLE = 10  # characters of a source's title that are left in brackets
 
 TITLES: dict[str, LazyString] = {
     "offline": _("Numbering plan (free, instant)"),
@@ -70,6 +73,8 @@ def version_words(version: str) -> str:
 
 def source_title(name: str) -> str:
     """A source's title in the reader's language, or its name; of several, their titles."""
+    if name == SEVERAL:
+        return gettext("Several sources")
     if BETWEEN in name:
         return " + ".join(map(source_title, names_of(name)))
     return str(TITLES.get(name) or _from_recipe(_facts(name), "title") or name)
@@ -96,18 +101,28 @@ def heading_of(field: str, source: str = "") -> str:
     return str((not (facts and facts.labels.get(field)) and HEADINGS.get(field)) or field_label(field, source))
 
 
-def headings_of(fields: Sequence[str], source: str) -> dict[str, str]:
-    """The headings of all these fields; where two of several sources have the same one, with the source's title."""
+def headings_of(fields: Sequence[str], source: str, taken: Iterable[str] = ()) -> dict[str, str]:
+    """The headings of all these fields, with the source's title in brackets where two of several sources have the same
+    one, or where it is among those that are `taken`."""
     found = {field: heading_of(field, source) for field in fields}
-    if BETWEEN not in source:
-        return found
-    many = Counter(" ".join(heading.split()).casefold() for heading in found.values())
+    many = Counter(map(_same, found.values())) if BETWEEN in source else Counter()
+    many.update({_same(heading): 2 for heading in taken})
     return {
-        field: f"{heading} ({source_title(source_of(field, source))})"
-        if many[" ".join(heading.split()).casefold()] > 1 and source_of(field, source)
-        else heading
+        field: _of_source(heading, source_of(field, source)) if many[_same(heading)] > 1 else heading
         for field, heading in found.items()
     }
+
+
+def _same(heading: str) -> str:
+    return " ".join(heading.split()).casefold()
+
+
+def _of_source(heading: str, source: str) -> str:
+    """A heading with the title of its source, cut so that all of it can be seen; as it is for a field of none."""
+    if not source:
+        return heading
+    title, room = source_title(source), max(LONGEST_HEADING - len(heading) - len(" ()"), SHORTEST_TITLE)
+    return f"{heading} ({title if len(title) <= room else f'{title[: room - 1].strip()}…'})"
 
 
 def source_pace(name: str) -> str:

@@ -16,6 +16,7 @@ from portal.jobs.core import derived
 from portal.jobs.files import trash
 from portal.jobs.models import ScrapingJob
 from portal.jobs.words.statuses import badge_words
+from portal.sources.words import source_title
 from portal.web import job_page
 from portal.web.access import admin_required, login_required, safe_next, wants_fragment
 from portal.web.home import flash_deleted
@@ -119,6 +120,20 @@ def resume(job: ScrapingJob) -> str | None:
     """Resume a paused job."""
     done = commands.resume(job.id, current_user.email, utcnow(), why=why_of(job))
     return gettext("Resumed. The lookup continues from where it stopped.") if done else None
+
+
+@blueprint.post("/jobs/<id:job_id>/next-source")
+@login_required
+def skip_source(job_id: int) -> Response:
+    """Go on with the next of the job's several sources. `round` is the round in which the button was rendered, so that
+    pressing it twice skips one source."""
+    job = visible_job(job_id)
+    seen_round = request.form.get("round", default=job.round, type=whole)
+    done = commands.skip_source(job_id, seen_round, current_user.email, utcnow())
+    if done is None:
+        return already_changed(job_id)
+    then = source_title(done.source)
+    return respond(job_id, gettext("The file goes on with “%(source)s”. What is ready is kept.", source=then))
 
 
 @blueprint.post("/jobs/<id:job_id>/cost-cap")

@@ -34,6 +34,7 @@ from portal.jobs.export import (
 from portal.jobs.health.processes import WorkerKind, alive_workers
 from portal.jobs.models import ScrapingJob
 from portal.jobs.result.kept import open_index
+from portal.jobs.spending.next_sources import next_sources
 from portal.jobs.spending.room import room_of
 from portal.jobs.words.repeats import rule_words, weekday_words
 from portal.jobs.words.statuses import cannot_start_words, list_words, reason_words
@@ -170,7 +171,7 @@ def facts_of(
     return {
         "job": job,
         "now": now,
-        "progress": derived.progress(job, now),
+        "progress": queries.progress_of(job, now),
         "allowed": allowed,
         "tiles": _tiles(job),
         "counts": counts,
@@ -198,6 +199,7 @@ def facts_of(
         "own_format": own_format(job),
         "loss": loss_words(job.document, current_app.extensions["storage"]),
         "job_steps": queries.sources_of(job),
+        "next_sources": next_sources(job, now) if "skip_source" in allowed else None,
         "caps_reached": room_of(job, now).reached if job.wait_cause == CauseCode.CAP_REACHED else [],
         "kept_days": retention.kept_days(job),
         "deleted_on": retention.deleted_on(job),
@@ -266,8 +268,9 @@ def rows_of(job: ScrapingJob, *, now: bool = True, find: str | None = None) -> d
             found = result_page.found_rows(job, index, row_filter)
         else:
             status = None if row_filter["outcome"] == ALL else CellStatus(row_filter["outcome"])
-            values = result_page.as_answered(row_filter["values"])
-            found = queries.numbers_page(job, status, row_filter["q"], row_filter["page"], values)
+            asked = row_filter["values"]
+            values, change = result_page.as_answered(asked), result_page.change_asked(asked)
+            found = queries.numbers_page(job, status, row_filter["q"], row_filter["page"], values, change)
         bars = result_page.bars_of(job, index, row_filter["values"])
         table = result_page.table_of(job, found.rows, index, row_filter["sort"])
         facts: dict[str, Any] = index.facts if index is not None else {"groups": (), "duplicates": 0}
@@ -329,7 +332,7 @@ def moved_parts(job: ScrapingJob) -> str:
     return render_template(
         "jobs/_moved.html",
         job=job,
-        progress=derived.progress(job, now),
+        progress=queries.progress_of(job, now),
         tiles=_tiles(job),
         summary_code=derived.summary_sentence(job, now).value,
         job_steps=queries.sources_of(job),

@@ -146,8 +146,9 @@ def send(job: ScrapingJob, kind: str | None, columns: ColumnChoice, choice: RowC
 def _chosen_rows(job: ScrapingJob) -> RowChoice:
     """What the address chooses: Raises ValueError for an unknown outcome."""
     outcome = request.args.get("outcome", "")
-    values = result_page.as_answered(result_page.values_asked(job))
-    return RowChoice(CellStatus(outcome) if outcome else None, values)
+    asked = result_page.values_asked(job)
+    status, change = CellStatus(outcome) if outcome else None, result_page.change_asked(asked)
+    return RowChoice(status, result_page.as_answered(asked), change=change)
 
 
 def _chosen_columns(job: ScrapingJob) -> ColumnChoice:

@@ -9,6 +9,7 @@ from typing import Any
 from flask import current_app, request
 from flask_babel import gettext
 
+from portal.documents.comparison.two_lists import RowKind
 from portal.documents.reader.parent import SheetFacts
 from portal.documents.reader.sheet_file import header_of, rows_at
 from portal.documents.shown_cells import shown_cell
@@ -17,11 +18,13 @@ from portal.jobs.core import derived
 from portal.jobs.core.job_tables import CellAnswer
 from portal.jobs.core.status import CellStatus
 from portal.jobs.corrections import MOST_READ, TO_FIX
-from portal.jobs.export import columns_of, fields_of_job, own_names
+from portal.jobs.export import CHANGE, TITLES, answer_headings, columns_of, fields_of_job, own_names
+from portal.jobs.merge.changed_rows import changes_at
 from portal.jobs.models import ScrapingJob
-from portal.jobs.result.builder import NUMBER, OWN, own_columns, sheet_of
+from portal.jobs.result.builder import NUMBER, OWN, ROW_CHANGE, own_columns, sheet_of
 from portal.jobs.result.index_file import STATUS, Place, ResultIndex, Wanted
-from portal.sources.words import headings_of, value_words
+from portal.jobs.words.merges import change_words, kind_alone_words
+from portal.sources.words import value_words
 
 NO_VALUE = "\u2013"  # stands in an address for answers without a value
 ONE_PER_NUMBER = ("e164", "national")  # nothing to choose by
@@ -32,6 +35,7 @@ NOT_FIELDS = (
     "sort",
     STATUS,
     NUMBER,
+    ROW_CHANGE,
     "rows",
     "group",
     "columns",
@@ -44,6 +48,7 @@ MOST_BARS = 6  # of a field, before those that are folded away
 MOST_VALUES = 60  # of a field that tells rows apart
 MOST_ANSWERS = 8  # columns of the table
 ALL = "all"
+KINDS = tuple(kind for kind in RowKind if kind != RowKind.GONE)  # of the rows of a file, in their order
 STATUSES_IN_ORDER = [status.value for status in CellStatus]
 
 
@@ -96,12 +101,19 @@ def choosable(job: ScrapingJob) -> list[str]:
 
 def values_asked(job: ScrapingJob) -> dict[str, str]:
     """By which values of which fields the request chooses rows, as they stand in its address."""
-    return {field: value for field in choosable(job) if (value := request.values.get(field, ""))}
+    found = {field: value for field in choosable(job) if (value := request.values.get(field, ""))}
+    kind = request.values.get(ROW_CHANGE, "") if job.merge_id is not None else ""
+    return {ROW_CHANGE: kind, **found} if kind in KINDS else found
 
 
 def as_answered(asked: dict[str, str]) -> tuple[tuple[str, str], ...]:
     """The same as fields and values of answers."""
-    return tuple((field, "" if value == NO_VALUE else value) for field, value in asked.items())
+    return tuple((field, "" if value == NO_VALUE else value) for field, value in asked.items() if field != ROW_CHANGE)
+
+
+def change_asked(asked: dict[str, str]) -> RowKind | None:
+    """By what the rows are beside an earlier list they are chosen, if they are."""
+    return RowKind(asked[ROW_CHANGE]) if ROW_CHANGE in asked else None
 
 
 def bars_of(job: ScrapingJob, index: ResultIndex | None, asked: dict[str, str]) -> list[FieldBars]:
@@ -109,8 +121,8 @@ def bars_of(job: ScrapingJob, index: ResultIndex | None, asked: dict[str, str]) 
     if index is None:
         return []
     useful = {column.field for column in columns_of(fields_of_job(job)) if column.is_useful}
-    found = []
-    headings = headings_of(fields_of_job(job), job.all_sources)
+    found = _change_bars(index, asked)
+    headings = answer_headings(fields_of_job(job), job.all_sources)
     for field in choosable(job):
         if (field not in useful and field not in asked) or field not in index.columns:
             continue
@@ -122,13 +134,26 @@ def bars_of(job: ScrapingJob, index: ResultIndex | None, asked: dict[str, str]) 
     return found
 
 
+def _change_bars(index: ResultIndex, asked: dict[str, str]) -> list[FieldBars]:
+    """The bars of what has changed since an earlier list, where more than one thing has."""
+    counts = (index.counts(ROW_CHANGE) or {}) if ROW_CHANGE in index.columns else {}
+    counted = [(kind.value, counts[kind]) for kind in KINDS if counts.get(kind)]
+    if len(counted) < 2 and ROW_CHANGE not in asked:
+        return []
+    return [FieldBars(ROW_CHANGE, _change_heading(), list(_bars(ROW_CHANGE, counted, asked)))]
+
+
+def _change_heading() -> str:
+    return str(TITLES[CHANGE])
+
+
 def _bars(field: str, counted: list[tuple[str, int]], asked: dict[str, str]) -> Iterable[ValueBar]:
-    most = max(count for _, count in counted)
+    most = max((count for _, count in counted), default=1)
     others = {name: value for name, value in asked.items() if name != field}
     for value, count in counted:
         only = {field: value or NO_VALUE}
         is_chosen = asked.get(field) == only[field]
-        words = value_words(field, value) if value else gettext("without data")
+        words = _words_of(field, value) if value else gettext("without data")
         yield ValueBar(
             words,
             count,
@@ -142,15 +167,19 @@ def _bars(field: str, counted: list[tuple[str, int]], asked: dict[str, str]) -> 
 
 def chosen_values(job: ScrapingJob, asked: dict[str, str]) -> list[ChosenValue]:
     """By which values the rows are chosen, for a line above them."""
-    headings = headings_of(fields_of_job(job), job.all_sources)
+    headings = {ROW_CHANGE: _change_heading(), **answer_headings(fields_of_job(job), job.all_sources)}
     return [
         ChosenValue(
             headings[field],
-            gettext("without data") if value == NO_VALUE else value_words(field, value),
+            gettext("without data") if value == NO_VALUE else _words_of(field, value),
             {name: one for name, one in asked.items() if name != field},
         )
         for field, value in asked.items()
     ]
+
+
+def _words_of(field: str, value: str) -> str:
+    return kind_alone_words(RowKind(value)) if field == ROW_CHANGE else value_words(field, value)
 
 
 @dataclass(frozen=True)
@@ -173,6 +202,8 @@ def found_rows(job: ScrapingJob, index: ResultIndex, row_filter: dict[str, Any])
     """The page of rows that the address asks for; the last one for a page past the end."""
     outcome, sort = row_filter["outcome"], row_filter["sort"]
     values = as_answered(row_filter["values"]) + (() if outcome == ALL else ((STATUS, outcome),))
+    if (change := change_asked(row_filter["values"])) is not None:
+        values += ((ROW_CHANGE, change.value),)
     wanted = Wanted(values, row_filter["q"], sort.removeprefix("-"), sort.startswith("-"))
     per_page = queries.NUMBERS_PER_PAGE
     page = row_filter["page"]
@@ -192,6 +223,8 @@ def places_to_fix(index: ResultIndex) -> list[Place]:
 def _seen(column: str, value: str) -> str:
     if column == STATUS:
         return str(STATUSES_IN_ORDER.index(value))
+    if column == ROW_CHANGE:
+        return str(KINDS.index(RowKind(value)))
     return value if column.startswith(OWN) or column == NUMBER else value_words(column, value)
 
 
@@ -206,17 +239,28 @@ def table_of(job: ScrapingJob, numbers: list[CellAnswer], index: ResultIndex | N
         fields = [field for field in fields if field in seen]
     fields = fields[:MOST_ANSWERS]
     of_numbers, own, cells = _own_table(job, {number.row_no for number in numbers})
+    called = answer_headings(fields_of_job(job), job.all_sources)
     labels = {
         **{f"{OWN}{column}": name for column, name in own.items()},
         NUMBER: of_numbers or gettext("Number"), STATUS: gettext("Status"),
-        **{field: text for field, text in headings_of(fields_of_job(job), job.all_sources).items() if field in fields},
+        **{field: text for field, text in called.items() if field in fields},
+        **({ROW_CHANGE: _change_heading()} if job.merge_id is not None else {}),
     }  # fmt: skip
     return {
         "answer_fields": [(field, labels[field]) for field in fields],
         "own_columns": own,
         "own_cells": cells,
+        "row_changes": _changes_of(job, numbers),
         "headings": {name: _heading(name, words, sort, index) for name, words in labels.items()},
     }
+
+
+def _changes_of(job: ScrapingJob, numbers: list[CellAnswer]) -> dict[int, str] | None:
+    """What each row that is not the same is beside the earlier list, in words; None without one."""
+    if job.merge_id is None:
+        return None
+    found = changes_at(job.merge_id, {number.row_no for number in numbers})
+    return {row_no: change_words(change) for row_no, change in found.items()}
 
 
 def _has_values(index: ResultIndex, field: str) -> bool:

@@ -26,6 +26,7 @@ from markupsafe import Markup
 from portal.clock import utcnow
 from portal.config import MAX_RETRIES, MAX_TIMEOUT_MINUTES
 from portal.documents.shown_cells import shown_cell
+from portal.jobs import queries
 from portal.jobs.admin import words
 from portal.jobs.admin.job_list import CappedCount
 from portal.jobs.core import derived, retention
@@ -77,6 +78,11 @@ def left_words(left: tuple[float, float] | None) -> str:
     if unit and unit == later.partition(" ")[2]:  # the unit is written once
         sooner = first
     return gettext("about %(sooner)s to %(later)s left", sooner=sooner, later=later)
+
+
+def most_left_words(seconds: float) -> str:
+    """The longest time left: "at most 2 hours left"."""
+    return gettext("at most %(span)s left", span=span_words(seconds))
 
 
 def ago_words(at: datetime | None, now: datetime | None = None) -> str:
@@ -160,6 +166,7 @@ def set_up(app: Flask) -> None:
         **FILTERS,
         "span": span_words,
         "left": left_words,
+        "most_left": most_left_words,
         "is_quiet": is_quiet,
         "ago": ago_words,
         "until": in_words,
@@ -178,7 +185,7 @@ def set_up(app: Flask) -> None:
     app.jinja_env.tests["job_moving"] = derived.is_unfinished
     app.jinja_env.globals.update(
         job_actions=derived.actions,
-        job_progress=lambda job: derived.progress(job, utcnow()),
+        job_progress=lambda job: queries.progress_of(job, utcnow()),
         job_is_partial=derived.is_partial,
         job_version=derived.version_of_all,
         MAX_RETRIES=MAX_RETRIES,

@@ -36,8 +36,9 @@ def tabs(chromium: Browser) -> Iterator[Tabs]:
 
 @pytest.fixture(scope="package")
 def portal() -> Iterator[Portal]:
-    """What `make run` starts: web, workers, scheduler and Valkey. It takes seconds, so the tests share it."""
-    with a_portal() as portal:
+    """What `make run` starts: web, workers, scheduler and Valkey. It takes seconds, so the tests share it. Sources may
+    be on this machine."""
+    with a_portal(SOURCES_ALLOW_PRIVATE="127.0.0.0/8") as portal:
         portal.start()
         yield portal
 

@@ -16,16 +16,18 @@ from sqlalchemy import func, select
 from portal.causes import CauseCode
 from portal.database import db
 from portal.jobs import commands, lost_shares, opening, shares
-from portal.jobs.attempt import heartbeat
+from portal.jobs.attempt import entry, heartbeat, skipped_source
 from portal.jobs.attempt import save as saving
 from portal.jobs.attempt.held_shares import HeldShares
 from portal.jobs.attempt.outcome import AttemptOutcome, Conditions
-from portal.jobs.core import ledger
+from portal.jobs.core import derived, ledger
 from portal.jobs.core import steps as job_steps
+from portal.jobs.core.derived import Action
 from portal.jobs.core.job_tables import CellAnswer, Event, EventKind, Number, NumberCell, Opening
 from portal.jobs.core.retry_backoff import Backoff
 from portal.jobs.core.share_tables import Share
 from portal.jobs.core.status import ENDED, MOVES, RETRYABLE, WAITING, Status
+from portal.jobs.core.step_rules import read
 from portal.jobs.core.step_tables import NextSource, StepRule
 from portal.jobs.metrics.models import Metric
 from portal.jobs.models import ScrapingJob
@@ -38,6 +40,7 @@ from portal.sources.several import key_of
 from tests.support import cast
 
 LEASE = 60
+SKIPPED = "nobody"  # who said what a skipped source did not
 BACKOFF = Backoff(base_seconds=120, spread=0)
 WORKERS = st.sampled_from(["first", "second", "third"])
 ANSWERS = st.lists(
@@ -155,7 +158,7 @@ class JobMachine(RuleBasedStateMachine):
         job = self.job()
         alive = any(attempt == job.attempt and until >= self.now for (attempt, _), until in self.leases.items())
         going = job.status == Status.PROCESSING and not job.paused_at and not job.not_before
-        is_open = self.is_open()
+        is_open = self.is_open() and job.skipped_step is None
         may = going and alive and is_open and bool(self.nobodys())
         holding = shares.join(self.id, job.attempt, self.now, worker=worker, lease_seconds=LEASE, most=None)
         db.session.commit()
@@ -195,6 +198,9 @@ class JobMachine(RuleBasedStateMachine):
         worker = self.at_work(worker)
         if not self.is_open():  # what a worker does first
             self.open(worker)
+            return
+        if self.job().skipped_step is not None:
+            self.move_on(worker)
             return
         may, nobodys, job = self.has(worker), self.nobodys(), self.job()
         stops = job.paused_at is not None or job.not_before is not None
@@ -251,11 +257,19 @@ class JobMachine(RuleBasedStateMachine):
             before = [outcome for other, (outcome, _) in said.items() if other < step]
             if of_step == "not_found" and Outcome.FOUND in before:
                 continue
+            if said.get(step, ())[1:] == (SKIPPED,) and of_step != "beside" and self.found_instead(said):
+                continue
             if step not in said or said[step][0] == Outcome.FAILED:
                 return None
-        best = [Outcome.FOUND, Outcome.NOT_FOUND, Outcome.REJECTED]
+        best = [Outcome.FOUND, Outcome.NOT_FOUND, Outcome.REJECTED, Outcome.FAILED]
         outcome, by = min(said.values(), key=lambda one: best.index(one[0]))
         return f"{outcome} by {by}"
+
+    def found_instead(self, said: dict[int, tuple[Outcome, str]]) -> bool:
+        """Whether a source that is asked instead of one before it has found the number."""
+        return any(
+            said.get(step, ())[:1] == (Outcome.FOUND,) for step, of in enumerate(self.rules, 1) if of == "not_found"
+        )
 
     @precondition(lambda self: self.holds)
     @rule(worker=WORKERS)
@@ -431,6 +445,61 @@ class JobMachine(RuleBasedStateMachine):
         found = db.session.scalars(select(CellAnswer).where(CellAnswer.job_id == self.id, bad))
         return {one.row_no: one.corrected for one in found}
 
+    @precondition(lambda self: len(self.rules) > 1)
+    @rule(stale=st.booleans())
+    def skip_source(self, stale: bool) -> None:
+        """A person goes on with the next source while the present one holds the file up."""
+        job = self.job()
+        behind, unanswered = job.step < len(self.rules), job.total_numbers > job.processed_numbers
+        waits = job.status in WAITING and not job.paused_at and job.wait_cause == CauseCode.SOURCE_BUSY
+        held_up = waits or (job.status in RETRYABLE and job.last_error != CauseCode.SOURCE_SKIPPED)
+        may = behind and unanswered and held_up and not stale
+        assert (Action.SKIP_SOURCE in derived.actions(job)) is (behind and unanswered and held_up)
+        db.session.commit()
+        done = commands.skip_source(self.id, job.round - stale, "alice", self.now)
+        assert self.done(done) is may
+        if may:
+            assert self.job().skipped_step == job.step - 1
+
+    @precondition(lambda self: self.holds and len(self.rules) > 1)
+    @rule(worker=WORKERS)
+    def a_source_refuses_and_is_skipped(self, worker: str) -> None:
+        """All workers leave, the person goes on, and a worker looks numbers up at the next source."""
+        for each in list(self.holds):
+            self.leave(each, "wait")
+        if self.job().status in WAITING:
+            self.skip_source(stale=False)
+            self.claim(worker, 0)
+        if worker in self.holds:
+            self.move_on(worker)
+            self.take(worker)
+            self.save(worker, [Outcome.FOUND, Outcome.NOT_FOUND])
+
+    @precondition(lambda self: self.holds)
+    @rule(worker=WORKERS)
+    def move_on(self, worker: str) -> None:
+        """A worker moves on what waits at a skipped source, though it may have lost the job since it was skipped."""
+        worker = self.at_work(worker)
+        may, holding, job = self.has(worker), self.holds[worker].holding, self.job()
+        if job.skipped_step is None or not self.is_open():
+            return
+        moved = [one.no for one in self.numbers() if one.outcome == Outcome.WAITING and one.step <= job.skipped_step]
+        entered, conditions = entry.Entered.of(holding, job), Conditions(worker, LEASE, BACKOFF, clock=lambda: self.now)
+        db.session.commit()
+        try:
+            assert skipped_source.move_on(holding, entered, conditions) is None
+        except shares.AttemptTaken:
+            assert not may, "a worker that has its part was fenced"
+            return
+        assert may or not moved, "a late worker moved numbers on"
+        if may:
+            self.renew(worker)
+        for one in self.numbers():
+            if one.no in moved:
+                for step, said in read(one.by_step).items():
+                    if said.skipped and step not in self.said.get(one.no, {}):
+                        self.said.setdefault(one.no, {})[step] = Outcome.FAILED, SKIPPED
+
     @rule()
     def cancel(self) -> None:
         may = Status.CANCELLED in MOVES[self.job().status]
@@ -503,7 +572,8 @@ class JobMachine(RuleBasedStateMachine):
         kept = {
             one.no: f"{one.outcome} by {one.answer[key_of('by', one.step)]}"
             for one in self.numbers()
-            if one.answer and one.outcome in FINAL
+            # One that is given up keeps what other sources have said of it.
+            if one.answer and one.outcome in FINAL and one.reason != CauseCode.STOPS_WORKER
         }
         assert kept == self.saved, "a saved answer changed or is gone"
         cells = select(NumberCell.number_no, NumberCell.row_no, NumberCell.repeats).where(NumberCell.job_id == self.id)
@@ -547,9 +617,15 @@ class JobMachine(RuleBasedStateMachine):
 
     def each_source_counts_what_it_has_said(self, job: ScrapingJob) -> None:
         rows = job_steps.of_job(job)
-        kept = [(one.arrived, one.found, one.not_found, one.rejected, one.failed) for one in rows], job.passed_on
+        kept = (
+            [(one.arrived, one.found, one.not_found, one.rejected, one.failed, one.skipped) for one in rows],
+            job.passed_on,
+        )
         if job.chain and self.is_open():
             job_steps.recount(job)
-            again = [(one.arrived, one.found, one.not_found, one.rejected, one.failed) for one in rows], job.passed_on
+            again = (
+                [(one.arrived, one.found, one.not_found, one.rejected, one.failed, one.skipped) for one in rows],
+                job.passed_on,
+            )
             assert kept == again, "the sources' counts are not those of the numbers"
         db.session.rollback()

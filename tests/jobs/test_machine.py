@@ -117,6 +117,12 @@ def early_joining(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(ScrapingJob, "is_open", classmethod(lambda cls: true()))
 
 
+def skipped_source_without_fence(patch: pytest.MonkeyPatch) -> None:
+    """A worker looks numbers up while another still moves those on that wait at a skipped source."""
+    plain = shares.may_be_joined
+    patch.setattr(shares, "may_be_joined", lambda now: tuple(c for c in plain(now) if "skipped_step" not in str(c)))
+
+
 def late_save(machine: JobMachine) -> None:
     machine.begin(rows=3, retries=0, twice=False, workers=2, large=False)
     machine.one_falls_silent("first", "saves")
@@ -147,6 +153,14 @@ def joined_while_it_opens(machine: JobMachine) -> None:
     machine.join("second")
 
 
+def joined_while_numbers_move_on(machine: JobMachine) -> None:
+    machine.begin(rows=3, retries=0, twice=False, workers=1, large=False, sources=2)
+    machine.leave("first", "wait")
+    machine.skip_source(stale=False)
+    machine.claim("first", 0)
+    machine.join("second")
+
+
 # What a portal would have to be without for the model to catch it, and the shortest way there.
 MUTANTS = {
     share_without_fence: late_save,
@@ -154,6 +168,7 @@ MUTANTS = {
     two_completions: both_find_nothing_left,
     hasty_verdict: killed_again_and_again,
     early_joining: joined_while_it_opens,
+    skipped_source_without_fence: joined_while_numbers_move_on,
 }
 
 

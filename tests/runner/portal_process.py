@@ -27,6 +27,7 @@ class Portal:
     data_dir: Path
     port: int
     database: dict[str, str] = field(default_factory=dict)  # the setting of one that is not SQLite's
+    settings: dict[str, str] = field(default_factory=dict)
     process: subprocess.Popen[bytes] | None = None
 
     @property
@@ -34,7 +35,7 @@ class Portal:
         """Return an environment without the developer's settings: an empty variable wins over `.env` (= default)."""
         inherited = {name: text for name, text in os.environ.items() if not name.startswith(("MAKE", "MFLAGS"))}
         own = {"PORTAL_DATA_DIR": str(self.data_dir), "PORTAL_PORT": str(self.port), "PORTAL_WORKERS": "1"}
-        return {**inherited, **{setting.name: "" for setting in SETTINGS}, **own, **self.database}
+        return {**inherited, **{setting.name: "" for setting in SETTINGS}, **own, **self.database, **self.settings}
 
     @property
     def output(self) -> str:
@@ -137,10 +138,10 @@ def _lives(process: psutil.Process) -> bool:
 
 
 @contextmanager
-def a_portal() -> Iterator[Portal]:
-    """Yield a portal that is not started yet; nothing of it is left afterwards."""
+def a_portal(**settings: str) -> Iterator[Portal]:
+    """Yield a portal with these settings that is not started yet; nothing of it is left afterwards."""
     with short_folder() as data_dir, databases.usual() as database:
-        portal = Portal(data_dir, free_port(), database)
+        portal = Portal(data_dir, free_port(), database, settings)
         try:
             yield portal
         finally:

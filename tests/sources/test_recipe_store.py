@@ -6,12 +6,15 @@ from pathlib import Path
 
 import pytest
 from flask import Flask
+from redis import Redis
 
 from portal import sources
 from portal.application import remember_recipes
+from portal.clock import utcnow
 from portal.database import db
 from portal.sources import catalogue
-from portal.sources.recipe_store import KeptRecipe
+from portal.sources.recipe_store import KeptRecipe, RecipeStore
+from portal.sources.saved_bell import SavedBell
 from tests.sources.test_catalogue import Clock, write
 from tests.support.databases import ON_BOTH
 
@@ -102,3 +105,26 @@ def test_without_its_table_everything_goes_on(app: Flask, folder: Path, restart:
     db.drop_all()
     restart(folder)
     assert "one" in sources.names()
+
+
+def test_what_another_process_says_that_it_saved_is_read_at_the_next_look(
+    app: Flask, folder: Path, restart: Callable[..., None], valkey: str
+) -> None:
+    """The table is asked once a minute; whoever saves something says so by Redis, as nothing else needs to be asked."""
+    text = write(folder).read_text()
+    shutil.rmtree(folder)
+    with Redis.from_url(valkey) as redis, Redis.from_url(valkey) as other:
+        redis.flushall()
+        catalogue.configure(redis, folder, SECRETS)
+        remember_recipes(app)
+        store, clock = RecipeStore(app.config["SQLALCHEMY_DATABASE_URI"]), Clock()
+        assert not catalogue.refresh(clock)  # by this clock the table was just asked
+        clock.step = catalogue.CHECK_SECONDS + 0.1
+        assert store.keep({"one.toml": text}, (), utcnow())
+        assert not catalogue.refresh(clock) and sources.names() == ("offline",)
+        SavedBell(other).ring()
+        assert catalogue.refresh(clock) and "one" in sources.names()
+        assert not catalogue.refresh(clock)
+        redis.flushall()  # rubbish or nothing: it is only asked once more
+        other.set(SavedBell(other).key, b"\xff{")
+        assert not catalogue.refresh(clock) and "one" in sources.names()

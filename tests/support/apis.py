@@ -88,7 +88,22 @@ def batch_api(asked: Asked) -> Answered:
     return Answered({"results": items, "count": len(items)})
 
 
+def credits_api(asked: Asked) -> Answered:
+    """A list of numbers, of SMSFactor's shape: errors and all numbers come with status 200."""
+    if asked.headers.get("Authorization") != f"Bearer {KEY}":
+        return Answered({"status": -1, "message": "Authentication error"})
+    items = []
+    for number in asked.json["lookup"]["to"]:
+        known = {"mccMnc": "21407", "originalNetwork": {"networkName": "Movistar"}, "ported": False}
+        error = {"7": (1, "Unknown Subscriber"), "9": (4, "Invalid destination")}.get(number[-1], (0, "No Error"))
+        status = {"name": "DELIVERED" if not error[0] else "UNDELIVERABLE"}
+        told = {"status": status, "error": {"id": error[0], "description": error[1]}}
+        items.append({"to": number, **({} if error[0] else known), **told})
+    return Answered({"status": 1, "message": "OK", "cost": len(items), "response": {"lookup": items}})
+
+
 APIS = {
+    "credits": credits_api,
     "operator": operator_api,
     "bearer": bearer_api,
     "xml": xml_api,
@@ -97,12 +112,14 @@ APIS = {
     "batch": batch_api,
 }
 XML = "<consulta><usuario>ana</usuario><clave>pa55-word</clave><msisdn>34612345678</msisdn></consulta>"
+CREDITS = json.dumps({"lookup": {"to": ["34612345678", "34612345670"]}}, indent=1)
 BATCH = json.dumps({"api_key": KEY, "requests": [{"tel": "+34612345678"}, {"tel": "+34612345670"}]})
 
 
 def command(name: str, url: str) -> str:
     """The command in the documentation of one of them."""
     return {
+        "credits": f"POST {url}/lookup HTTP/1.1\nAuthorization: Bearer {KEY}\nAccept: application/json\n{CREDITS}",
         "operator": f"curl -u {USER}:{PASSWORD} '{url}/v1/hlr?msisdn=34612345678&format=json'",
         "bearer": f"""curl -X POST {url}/v2/lookups \\
   -H "Authorization: Bearer {KEY}" -H "Content-Type: application/json" \\
@@ -144,6 +161,20 @@ def ticket_api(asked: Asked) -> Answered:
     return Answered({"state": "done", "results": found})
 
 
+def session_api(asked: Asked) -> Answered:
+    """Wants a login, which answers as a form does, and says everything of a number with status 200."""
+    if asked.path == "/login":
+        right = (asked.form.get("user"), asked.form.get("password")) == (USER, PASSWORD)
+        return Answered(f"access_token={TOKEN}&expires_in=3600", type=FORM) if right else Answered("error=login", 401)
+    if asked.headers.get("Authorization") != f"Bearer {TOKEN}":
+        return Answered({"status": "error", "message": "session"})
+    number = asked.query.get("msisdn", "")
+    if number.endswith(("7", "9")):
+        return Answered({"status": "unknown" if number.endswith("7") else "invalid"})
+    return Answered({"status": "ok", "data": {"carrier": {"name": "Movistar"}, "ported": True, "number": number}})
+
+
+FORM = "application/x-www-form-urlencoded"
 SESSION = "5a1b9c3d7e5f4a2b8c6d0e1f2a3b+c5d"
 LOGINS = {  # how a login may answer that is no JSON object
     "text": Answered(f"OK: {SESSION}\r\n", type="text/plain"),

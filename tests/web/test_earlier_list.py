@@ -2,6 +2,8 @@
 
 import csv
 import re
+from collections.abc import Callable
+from datetime import timedelta
 from io import BytesIO, StringIO
 from pathlib import Path
 from typing import Any
@@ -14,14 +16,25 @@ from openpyxl import Workbook, load_workbook
 from portal.accounts import User
 from portal.clock import utcnow
 from portal.database import db
+from portal.documents.choice import SheetChoice
+from portal.documents.models import Document
 from portal.jobs import commands
+from portal.jobs.commands import CannotStart, Merge
 from portal.jobs.core.job_tables import Number
-from portal.jobs.core.merge_tables import ListChange, ListMerge
+from portal.jobs.core.merge_tables import Asks, CarriedAnswer, ListChange, ListMerge
+from portal.jobs.export import ColumnChoice
+from portal.jobs.export.column_templates import keep_choice
+from portal.jobs.export.columns import Pick
+from portal.jobs.files import trash
 from portal.jobs.merge import drafts, runner
 from portal.jobs.models import ScrapingJob
 from portal.jobs.number_erasure import job_rows
+from portal.jobs.sweep.expiry import expire_jobs
 from portal.sources.base import Answer, Outcome
+from tests.jobs.attempt.test_steps import asked, to_the_end
 from tests.jobs.export.exporting import ran
+from tests.jobs.number_erasure.test_number_erasure import erase
+from tests.support.databases import ON_BOTH
 from tests.support.libreoffice import converted
 from tests.support.sources import CountingSource, found
 from tests.web.check_page import jobs, read, upload
@@ -147,6 +160,22 @@ def test_the_rows_that_are_gone_come_with_their_answers(
     assert rows[1][rows[0].index("Status")] == "Found"
 
 
+def test_the_rows_that_are_gone_have_the_columns_that_are_kept_for_all_their_sources(
+    app: Flask, as_alice: FlaskClient, alice: User
+) -> None:
+    with asked(first="+-", second="+"):
+        more = {"source": "first", "then": "second"}
+        before = started(app, as_alice, workbook(OLD), "enero.xlsx", **more)
+        to_the_end(before)
+        document_id = uploaded(app, as_alice, workbook(NEW), "febrero.xlsx")
+        job = start(as_alice, document_id, compared(app, as_alice, document_id, before, **more), **more)
+        to_the_end(job)
+        keep_choice(alice.id, "first,second", ColumnChoice((Pick("found_by", True, "Who"),)), utcnow())
+        with as_alice.get(f"/jobs/{job.id}/earlier-rows") as answer:
+            rows = list(load_workbook(BytesIO(answer.data)).active.values)
+        assert "Who" in rows[0] and [row[rows[0].index("Who")] for row in rows[1:]] == ["first", "second"]
+
+
 @pytest.mark.parametrize("name", ["xlsx", "csv", "ods", "xls"])
 def test_lists_of_every_format_are_compared_both_ways(
     app: Flask, as_alice: FlaskClient, counting: CountingSource, tmp_path: Path, name: str
@@ -248,6 +277,96 @@ def test_an_earlier_file_that_was_deleted_is_said_and_not_used(
     assert 'name="merge"' not in page and "Look up 8 numbers" in page
     answer = as_alice.post(f"/documents/{document_id}/earlier-list", data={"column": "2", "before": before.id})
     assert answer.status_code == 404
+
+
+def page_said(page: str) -> int:
+    """How many numbers the button on the check page says."""
+    (count,) = re.findall(r"Look up (\d+) numbers", page)
+    return int(count)
+
+
+def started_directly(user: User, document_id: int, at_once: int = 10_000) -> ScrapingJob:
+    """A job with the comparison that the page has just shown; with more than `at_once` cells its worker opens it."""
+    document, merge = db.session.get_one(Document, document_id), drafts.draft_of(document_id)
+    assert merge is not None
+    choice, shown = SheetChoice(0, 1, (2,), "ES"), Merge(merge.id, merge.compared, Asks.UNANSWERED)
+    return commands.start(document, choice, "counting", user, utcnow(), push=False, merge=shown, at_once=at_once)
+
+
+@ON_BOTH
+@pytest.mark.parametrize("at_once", [1, 10_000])
+@pytest.mark.parametrize("by", ["delete", "purge", "expire"])
+def test_nobody_pays_more_than_the_page_said_when_the_earlier_file_is_deleted_after_the_start(
+    app: Flask, as_alice: FlaskClient, alice: User, before: ScrapingJob, document_id: int, counting: CountingSource,
+    at_once: int, by: str,
+) -> None:  # fmt: skip
+    """The answers that the new list was promised are kept for it, and no others."""
+    page, storage = compared(app, as_alice, document_id, before), app.extensions["storage"]
+    old_id, new_id = before.id, started_directly(alice, document_id, at_once).id
+    if by == "purge":
+        assert trash.put_job(old_id, alice.email, utcnow())
+        assert trash.purge_job(old_id, None, utcnow(), storage)
+    elif by == "expire":
+        alice.retention_days = 1
+        db.session.commit()
+        assert [job.id for job in expire_jobs(utcnow() + timedelta(days=2), storage)] == [old_id]
+    else:
+        commands.delete(old_id, alice.email, utcnow(), storage)
+    assert db.session.scalar(db.select(Number).where(Number.job_id == old_id)) is None
+    counting.calls.clear()
+    job = ran(db.session.get_one(ScrapingJob, new_id, populate_existing=True))
+    assert len(counting.calls) == page_said(page) == 3
+    assert (job.found_count, job.cost) == (8, 0)
+    kept = set(db.session.scalars(db.select(CarriedAnswer.e164)))
+    mine = set(db.session.scalars(db.select(Number.e164).where(Number.job_id == new_id)))
+    assert kept and kept < mine, "of the customers who are gone, nothing is left"
+    commands.delete(new_id, alice.email, utcnow(), storage)
+    assert db.session.scalar(db.select(CarriedAnswer)) is None
+
+
+@ON_BOTH
+def test_an_earlier_file_that_is_deleted_when_all_is_done_leaves_nothing(
+    app: Flask, as_alice: FlaskClient, alice: User, before: ScrapingJob, document_id: int
+) -> None:
+    ran(start(as_alice, document_id, compared(app, as_alice, document_id, before)))
+    commands.delete(before.id, alice.email, utcnow(), app.extensions["storage"])
+    assert db.session.scalar(db.select(CarriedAnswer)) is None
+
+
+@ON_BOTH
+def test_an_earlier_file_that_is_deleted_before_the_start_is_said_instead(
+    app: Flask, as_alice: FlaskClient, alice: User, before: ScrapingJob, document_id: int, counting: CountingSource
+) -> None:
+    page = compared(app, as_alice, document_id, before)
+    (version,) = re.findall(r'name="merge" value="([^"]*)"', page)
+    assert trash.put_job(before.id, alice.email, utcnow())
+    fields = {"column": "2", "source": "counting", "merge": version}
+    answer = as_alice.post(f"/documents/{document_id}/jobs", data=fields)
+    assert answer.status_code == 422 and "The earlier file was deleted." in answer.text
+    with pytest.raises(CannotStart, match="merge_changed"):  # it is deleted while the start is under way
+        started_directly(alice, document_id)
+    assert [job.id for job in jobs()] == [before.id]
+
+
+def test_a_number_that_is_erased_after_the_start_is_not_looked_up(
+    app: Flask, as_alice: FlaskClient, alice: User, ada: User, before: ScrapingJob, document_id: int,
+    counting: CountingSource,
+) -> None:  # fmt: skip
+    job = start(as_alice, document_id, compared(app, as_alice, document_id, before))
+    commands.delete(before.id, alice.email, utcnow(), app.extensions["storage"])
+    counting.calls.clear()
+    assert db.session.query(CarriedAnswer).count() == 5
+    erase(app, ada, "600123102")
+    kept = list(db.session.scalars(db.select(CarriedAnswer.e164)))
+    assert len(kept) == 4 and "+34600123102" not in kept
+    ran(db.session.get_one(ScrapingJob, job.id, populate_existing=True))
+    assert "+34600123102" not in counting.calls and len(counting.calls) == 3
+
+
+def test_the_newest_file_loses_an_erased_number_first(alice: User, make_job: Callable[..., ScrapingJob]) -> None:
+    """Else the worker of a new list would find no earlier answer for a number that it still has, and look it up."""
+    ids = [make_job(alice, ["600123102"]).id for _ in range(3)]
+    assert job_rows.jobs_with("+34600123102") == ids[::-1]
 
 
 def test_the_rows_that_are_gone_go_with_the_earlier_file(

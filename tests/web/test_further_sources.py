@@ -3,6 +3,7 @@
 import csv
 import re
 from collections.abc import Iterator
+from datetime import timedelta
 from io import BytesIO, StringIO
 from pathlib import Path
 from zipfile import ZipFile
@@ -12,16 +13,21 @@ from flask import Flask
 from flask.testing import FlaskClient
 from openpyxl import Workbook, load_workbook
 
+from portal.causes import CauseCode
+from portal.clock import utcnow
 from portal.database import db
+from portal.jobs import commands, source_pause
 from portal.jobs.attempt import runner
 from portal.jobs.attempt.runner import Conditions
-from portal.jobs.core import steps
+from portal.jobs.attempt.save import LookedUp, save
+from portal.jobs.core import ledger, steps
 from portal.jobs.core.retry_backoff import Backoff
 from portal.jobs.core.status import Status
 from portal.jobs.models import ScrapingJob
+from portal.sources.base import Answer, Outcome
 from tests.jobs.attempt.test_steps import asked
 from tests.jobs.attempt.test_steps_money import CENT, priced
-from tests.support.cast import mobile
+from tests.support.cast import hold, mobile
 from tests.web.check_page import jobs, read, upload
 
 CONDITIONS = Conditions(worker="w", lease_seconds=60, backoff=Backoff())
@@ -47,7 +53,7 @@ def start(client: FlaskClient, document_id: int, **fields: object) -> ScrapingJo
 
 
 def finish(job: ScrapingJob) -> None:
-    while job.status != Status.COMPLETED:
+    while job.status not in (Status.COMPLETED, Status.FAILED):
         runner.run(job.id, job.attempt, CONDITIONS)
         db.session.refresh(job)
     db.session.rollback()
@@ -184,3 +190,56 @@ def test_the_limit_of_a_source_is_raised_on_the_page(app, as_alice, document_id,
         assert [one.cost for one in steps.of_job(job)] == [4 * CENT, 20 * CENT]
         spent = as_alice.get(f"/jobs/{job.id}").text
         assert "€0.24" in spent and "€0.20" in spent
+
+
+def test_a_file_goes_on_with_the_next_source_on_a_press(app, as_alice, document_id, tmp_path: Path) -> None:
+    with priced(tmp_path, "cheap", "0.01"), priced(tmp_path, "dear", "0.05"):
+        job = start(as_alice, document_id, source="cheap", then="dear")
+        commands.set_cost_cap(job.id, CENT, "alice@example.com", utcnow())
+        assert runner.run(job.id, 0, CONDITIONS) == Status.RETRYING
+        db.session.refresh(job)
+        page = as_alice.get(f"/jobs/{job.id}").text  # the limit of the whole file holds at each source
+        assert job.wait_cause == CauseCode.CAP_REACHED and 'id="next-source"' not in page
+        commands.set_cost_cap(job.id, CENT, "alice@example.com", utcnow(), step=1)
+        commands.set_cost_cap(job.id, None, "alice@example.com", utcnow())
+        assert runner.run(job.id, job.attempt, CONDITIONS) == Status.RETRYING
+        db.session.rollback()
+        page = as_alice.get(f"/jobs/{job.id}").text
+        assert "“cheap” is holding up 3 numbers." in page and "It costs €0.15 at most." in page
+        form = re.search(r'<form[^>]*action="(/jobs/\d+/next-source)".*?name="round" value="(\d+)"', page, re.DOTALL)
+        assert form
+        for said in ("goes on with “dear”", "Nothing was changed"):  # pressed twice
+            assert said in as_alice.post(form[1], data={"round": form[2]}, follow_redirects=True).text
+        page = as_alice.get(f"/jobs/{job.id}").text
+        assert "“cheap” was skipped: “dear” is asked next." in page and 'id="next-source"' not in page
+        finish(job)
+        page = as_alice.get(f"/jobs/{job.id}").text
+        assert "3 skipped" in page and "A source was skipped" in page
+        assert f"Retry {job.failed_count} number" in page and job.failed_count == 2
+
+
+def test_the_limit_of_the_next_source_holds(app, as_alice, document_id, tmp_path: Path) -> None:
+    with priced(tmp_path, "cheap", "0.01"), priced(tmp_path, "dear", "0.05"):
+        job = start(as_alice, document_id, source="cheap", then="dear", then_cap="0.10")
+        source_pause.pause_source("cheap", "ada@example.com", None, utcnow())
+        as_alice.post(f"/jobs/{job.id}/next-source", data={"round": "1"})
+        assert runner.run(job.id, 0, CONDITIONS) == Status.RETRYING
+        db.session.refresh(job)
+        assert (job.wait_cause, job.source) == (CauseCode.CAP_REACHED, "dear")
+        assert [one.cost for one in steps.of_job(job)] == [0, 10 * CENT]
+
+
+def test_the_time_left_is_said_for_all_sources(app, as_alice, document_id, sources) -> None:
+    """`derived.progress` has its bounds; here it is on the page and in the list, and goes with the last source."""
+    job = start(as_alice, document_id, source="first", then="second", then_mode="beside")
+    ScrapingJob.claim(job.id, 0, utcnow() - timedelta(minutes=1), worker="w", lease_seconds=3600)
+    db.session.commit()
+    number = next(iter(ledger.waiting(job.id, step=1).values()))
+    save(hold(job, utcnow(), 3600), [LookedUp(number, Answer(Outcome.FOUND))], utcnow(), 3600)
+    words = "if the next sources have to be asked about all the others"
+    for page in (as_alice.get(f"/jobs/{job.id}").text, as_alice.get(f"/jobs/{job.id}/live").text):
+        assert re.search(r"at most \d minutes left", page) and words in page
+    assert re.search(r"<small>at most \d minutes left", as_alice.get("/").text)
+    ScrapingJob.go_on(job.id, 1, 2, utcnow())
+    db.session.commit()
+    assert "at most" not in as_alice.get(f"/jobs/{job.id}").text

@@ -137,6 +137,11 @@ class TwoLists:
         """Return how many rows of the earlier list have no key."""
         return int(self._database.execute("SELECT count(*) FROM old WHERE kind = 'no_key'").fetchone()[0])
 
+    def same_and_blank(self) -> int:
+        """Return how many rows of the new list are the same and have no telephone in either."""
+        query = "SELECT count(*) FROM new WHERE kind = 'same' AND shown = ''"
+        return int(self._database.execute(query).fetchone()[0])
+
     def changes(self) -> Iterator[RowChange]:
         """Yield the rows of the new list that are not the same, in its order."""
         found = self._database.execute(

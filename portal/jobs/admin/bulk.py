@@ -16,22 +16,24 @@ from portal.accounts import User
 from portal.database import db
 from portal.jobs.commands import audit_act
 from portal.jobs.core.bulk_tables import Verb
-from portal.jobs.core.status import RETRYABLE, STOPPABLE, Status
+from portal.jobs.core.status import RETRYABLE, STOPPABLE, WAITING, Status
 from portal.jobs.dispatch import push_job
 from portal.jobs.models import ScrapingJob, backoff
 
 AT_ONCE = 50  # jobs that one request does itself; more are done in the background
 NEEDS_REASON = frozenset({Verb.TIME_OUT, Verb.CANCEL, Verb.LIMITS})  # they override what the portal does automatically
-NEEDS_PUSH = frozenset({Verb.RETRY})  # workers are notified afterwards
+NEEDS_PUSH = frozenset({Verb.RETRY, Verb.SKIP_SOURCE})  # workers are notified afterwards
 CAN_MOVE: dict[Verb, frozenset[Status]] = {
     Verb.RETRY: frozenset({*RETRYABLE, Status.CANCELLED}),
     Verb.TIME_OUT: frozenset({Status.PROCESSING}),
     Verb.CANCEL: frozenset(STOPPABLE),
     Verb.LIMITS: frozenset(Status) - {Status.COMPLETED},
+    Verb.SKIP_SOURCE: frozenset({*WAITING, *RETRYABLE}),
 }
 
 # Why a job was skipped, if not for its status.
 GONE, MOVED_ON, NOTHING_LEFT, FAULT = "gone", "moved_on", "nothing_left", "fault"
+NOT_HELD_UP = "not_held_up"  # it does not wait for one of several sources
 
 
 @dataclass(frozen=True)
@@ -73,6 +75,8 @@ def _move(order: BulkOrder, job_id: int, seen_round: int, seen_attempt: int, now
     why = order.reason
     if order.verb == Verb.RETRY:
         return ScrapingJob.retry(job_id, seen_round, order.by, now, why=why)
+    if order.verb == Verb.SKIP_SOURCE:
+        return ScrapingJob.skip_source(job_id, seen_round, order.by, now, why=why)
     if order.verb == Verb.TIME_OUT:
         return ScrapingJob.time_out_by_hand(job_id, order.by, why or "", now, backoff(), attempt=seen_attempt)
     as_seen = _current(job_id)
@@ -97,6 +101,8 @@ def _why_not(order: BulkOrder, job_id: int, seen_round: int, seen_attempt: int) 
         return GONE
     if job.status in CAN_MOVE[order.verb] and (job.round, job.attempt) != (seen_round, seen_attempt):
         return MOVED_ON
+    if order.verb == Verb.SKIP_SOURCE and job.status in CAN_MOVE[order.verb]:
+        return NOT_HELD_UP
     return job.status.value
 
 

@@ -13,6 +13,7 @@ VERBS: dict[Verb, LazyString] = {
     Verb.TIME_OUT: _("Mark as timed out"),
     Verb.CANCEL: _("Cancel"),
     Verb.LIMITS: _("Change the limits"),
+    Verb.SKIP_SOURCE: _("Go on with the next source"),
 }
 STATES: dict[OperationState, LazyString] = {
     OperationState.WAITING: _("Queued"),
@@ -24,6 +25,7 @@ WHY_SKIPPED: dict[str, LazyString] = {
     bulk.GONE: _("deleted in the meantime"),
     bulk.MOVED_ON: _("retried in the meantime"),
     bulk.NOTHING_LEFT: _("nothing left to look up"),
+    bulk.NOT_HELD_UP: _("does not wait for a source that has another behind it"),
     bulk.FAULT: _("could not be changed; see the log"),
 }
 
@@ -52,4 +54,8 @@ def done_words(verb: Verb, done: int) -> str:
         return ngettext("%(n)s file was marked as timed out.", "%(n)s files were marked as timed out.", done, n=n)
     if verb == Verb.CANCEL:
         return ngettext("%(n)s file was cancelled.", "%(n)s files were cancelled.", done, n=n)
+    if verb == Verb.SKIP_SOURCE:
+        return ngettext(
+            "%(n)s file goes on with its next source.", "%(n)s files go on with their next source.", done, n=n
+        )
     return ngettext("The limits of %(n)s file were changed.", "The limits of %(n)s files were changed.", done, n=n)

@@ -29,6 +29,7 @@ class Entered:
     known_days: int | None  # how old the answers of earlier files may be; None: as the recipe says
     merge_id: int | None  # the comparison with an earlier list, whose answers it takes over
     versions: str  # those of the source's data with which it was looked up so far
+    skipped_step: int | None = None  # the last of its sources of which numbers have to be moved on
 
     @classmethod
     def of(cls, holding: Holding, job: ScrapingJob) -> Self:
@@ -38,7 +39,7 @@ class Entered:
         # Of several, the one that this very attempt asks: the row may be older than the attempt that was joined.
         source = holding.chain.source if holding.chain else job.source
         known = (job.known_days, job.merge_id)
-        return cls(holding, source, seconds, anew, is_open, job.user_id, *known, job.source_versions)
+        return cls(holding, source, seconds, anew, is_open, job.user_id, *known, job.source_versions, job.skipped_step)
 
 
 def claim(job_id: int, attempt: int, conditions: Conditions, repeated: bool) -> Entered | None:

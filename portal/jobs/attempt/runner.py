@@ -31,6 +31,7 @@ from portal.jobs.attempt.ledger_opening import open_ledger
 from portal.jobs.attempt.lookup_window import Lookup, stream
 from portal.jobs.attempt.number_queue import NumberQueue
 from portal.jobs.attempt.outcome import AttemptOutcome, Conditions
+from portal.jobs.attempt.skipped_source import move_on
 from portal.jobs.attempt.turn import Turn
 from portal.jobs.core import timeline
 from portal.jobs.core.ledger import WaitingNumber
@@ -133,6 +134,8 @@ class _Attempt(AttemptOutcome):
         if not self.entered.is_open and (stopped_by := open_ledger(self.holding, self.conditions)) is not None:
             waits = self._after(FILE_AWAY_SECONDS) if stopped_by == CauseCode.FILE_AWAY else None
             return self._end_handed_back(stopped_by, waits)
+        if self.entered.skipped_step and (stopped_by := move_on(self.holding, self.entered, self.conditions)):
+            return self._end_handed_back(stopped_by)
         self._note_version(source.data_version)
         if not self.holding.is_first:
             until_back(lambda _: self._see_refusals(source_name))

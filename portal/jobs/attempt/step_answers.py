@@ -16,6 +16,7 @@ from portal.jobs.attempt.looked_up import LookedUp
 from portal.jobs.core import steps
 from portal.jobs.core.job_tables import Number
 from portal.jobs.core.step_rules import Judged, judge, read
+from portal.jobs.core.step_tables import counter_of
 from portal.jobs.core.steps import Chain
 from portal.jobs.models import ScrapingJob
 from portal.jobs.shares import Holding
@@ -50,7 +51,7 @@ class StepAnswers:
         ]
         self.counts: Counter[Outcome] = Counter()
         self.left_alone = 0  # cells whose number is excluded
-        self._said: Counter[Outcome] = Counter()
+        self._said: Counter[str] = Counter()  # by column of the step
         self._arrived: Counter[int] = Counter()
         passed_on = gone_on = 0
         for one, judged in zip(looked_up, self._judged, strict=True):
@@ -63,9 +64,9 @@ class StepAnswers:
                 self.left_alone += cells if judged.reason == CauseCode.EXCLUDED else 0
             passed_on += cells * ((0 if judged.outcome in FINAL else judged.step - 1) - behind)
             if (before := read(one.number.by_step).get(chain.step)) is not None:  # it has failed here before
-                self._said[before.outcome] -= cells
+                self._said[counter_of(before.outcome, before.reason)] -= cells
             if str(chain.step) in judged.by_step:
-                self._said[one.answer.outcome] += cells
+                self._said[counter_of(one.answer.outcome, one.answer.reason)] += cells
         # What a lost attempt has saved is seen by `processed_at_claim`, also where nothing is final yet.
         self.progress = {
             "passed_on": _JOBS.c.passed_on + passed_on, "processed_at_claim": _JOBS.c.processed_at_claim - gone_on

@@ -19,6 +19,7 @@ class Verb(StrEnum):
     TIME_OUT = "time_out"
     CANCEL = "cancel"
     LIMITS = "limits"  # how many retries and minutes they have
+    SKIP_SOURCE = "skip_source"  # files with several sources go on with the next one
 
 
 class OperationState(StrEnum):

@@ -3,16 +3,17 @@
 Pure: it knows no Flask and no clock, and returns codes, never sentences.
 """
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 from hashlib import blake2s
 
-from portal.causes import CauseCode, cause_for
+from portal.causes import IN_TROUBLE, CauseCode, cause_for
 from portal.jobs.core.job_columns import COUNTERS, JobColumns
 from portal.jobs.core.status import ENDED, RETRYABLE, STOPPABLE, WAITING, CellStatus, Status
 from portal.sources.base import Outcome
+from portal.sources.several import names_of
 
 ROWS_BEFORE_ESTIMATE = 30
 SECONDS_BEFORE_ESTIMATE = 30.0
@@ -28,6 +29,7 @@ class Action(StrEnum):
     RESUME = "resume"
     DELETE = "delete"
     TIME_OUT = "time_out"  # admins only
+    SKIP_SOURCE = "skip_source"  # go on with the next of its several sources
     LIMITS = "limits"  # admins only
     PUT_FIRST = "put_first"  # admins only
 
@@ -73,6 +75,8 @@ class Progress:
     waiting: bool  # it waits for a moment or a person, so there is no estimate
     per_minute: float | None
     seconds_left: tuple[float, float] | None  # earliest, latest
+    # of several sources: the longest it can take, if those that follow have to be asked about all that wait
+    most_seconds: float | None
     last_at: datetime | None  # when the last row came in, while a worker has the job
 
 
@@ -91,11 +95,24 @@ def actions(job: JobColumns) -> frozenset[Action]:
         allowed.add(Action.PAUSE)
     if job.status == Status.PROCESSING:
         allowed.add(Action.TIME_OUT)
+    if job.step < job.step_count and retryable_numbers(job) and _is_held_up(job):
+        allowed.add(Action.SKIP_SOURCE)
     if job.status != Status.COMPLETED:
         allowed.add(Action.LIMITS)
     if job.status in WAITING and job.paused_at is None and job.put_first_at is None:
         allowed.add(Action.PUT_FIRST)
     return frozenset(allowed)
+
+
+def _is_held_up(job: JobColumns) -> bool:
+    """Whether the source that is asked now holds the job up; `Guards.held_up` is the same as SQL."""
+    if job.status in RETRYABLE:
+        return job.last_error != CauseCode.SOURCE_SKIPPED
+    if job.status not in WAITING:
+        return False
+    if job.paused_at is not None:
+        return job.wait_cause == CauseCode.CAP_REACHED
+    return job.wait_cause in IN_TROUBLE or (job.source_paused and job.wait_cause != CauseCode.STARTS_LATER)
 
 
 def outcome_counts(job: JobColumns) -> dict[Outcome, int]:
@@ -135,18 +152,22 @@ def is_partial(job: JobColumns) -> bool:
     return job.processed_numbers < job.total_numbers
 
 
-def progress(job: JobColumns, now: datetime) -> Progress:
+def progress(job: JobColumns, now: datetime, seconds_for: Callable[[str, int], float] | None = None) -> Progress:
     """Return how far the job is, how fast, and when it ends. The speed is that of this attempt, over the rows that got
-    a final answer: when many rows fail, the estimate is too long, never too short."""
+    a final answer or went on to another source: when many rows fail, the estimate is too long, never too short.
+    `seconds_for`: how long a source takes for so many numbers; without it nobody knows of those that follow."""
     total, ready = job.total_numbers, job.processed_numbers
     processing = job.status == Status.PROCESSING
     moving = processing and job.paused_at is None
     is_last = job.step == job.step_count  # nobody knows before how many numbers come to its next source
-    per_second = _speed(job, now) if moving and is_last else None
+    per_second = _speed(job, now) if moving else None
     remaining = outcome_counts(job)[Outcome.WAITING]
-    seconds_left = (
-        (remaining / per_second * SOONER, remaining / per_second * LATER) if per_second and remaining else None
-    )
+    seconds_left = most_seconds = None
+    if per_second and remaining and is_last:
+        seconds_left = remaining / per_second * SOONER, remaining / per_second * LATER
+    elif per_second and remaining and seconds_for is not None:
+        behind = sum(seconds_for(name, remaining) for name in names_of(job.all_sources)[job.step :])
+        most_seconds = (_waiting_here(job, remaining) / per_second + behind) * LATER
     return Progress(
         percent=_percent(job),
         ready=ready,
@@ -155,6 +176,7 @@ def progress(job: JobColumns, now: datetime) -> Progress:
         waiting=job.paused_at is not None or (not processing and (job.source_paused or _is_later(job.not_before, now))),
         per_minute=per_second * 60 if per_second else None,
         seconds_left=seconds_left,
+        most_seconds=most_seconds,
         last_at=job.last_progress_at if processing else None,
     )
 
@@ -165,6 +187,12 @@ def _percent(job: JobColumns) -> int:
     count = job.step_count
     behind = count * job.processed_numbers + job.passed_on  # each source that a cell has behind it counts
     return max(0, min(99, 100 * behind // (count * job.total_numbers))) if job.total_numbers else 0
+
+
+def _waiting_here(job: JobColumns, waiting: int) -> int:
+    """How many of the cells that wait do so at the source that is asked now, at most: the others have gone on."""
+    gone_on = job.passed_on - (job.step - 1) * waiting - (job.step_count - 1) * job.failed_count
+    return waiting - max(0, -(-gone_on // (job.step_count - job.step)))
 
 
 def _speed(job: JobColumns, now: datetime) -> float | None:

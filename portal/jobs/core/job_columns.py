@@ -58,6 +58,8 @@ class JobColumns:
     chain: Mapped[str] = mapped_column(String(200), default="", server_default="")
     step: Mapped[int] = mapped_column(default=1, server_default="1")
     passed_on: Mapped[int] = mapped_column(default=0, server_default="0")
+    # what waits at its sources up to this one is moved on to the next by a worker: a person has skipped it
+    skipped_step: Mapped[int | None]
     # the versions of its data that answered, in order, with commas between them; of a recipe the version of its text
     source_versions: Mapped[str] = mapped_column(String(200), default="", server_default="")
     sheet: Mapped[int] = mapped_column(default=0)  # position in the workbook, from 0

@@ -193,6 +193,7 @@ class EventKind(StrEnum):
     CANCELLED = "cancelled"
     PAUSED = "paused"
     RESUMED = "resumed"
+    SOURCE_SKIPPED = "source_skipped"
     LIMITS_SET = "limits_set"
     PUT_FIRST = "put_first"
     TICKETS_LOST = "tickets_lost"

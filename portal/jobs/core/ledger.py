@@ -6,8 +6,9 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple, cast
 
-from sqlalchemy import Table, bindparam, delete, exists, func, select, update
+from sqlalchemy import Table, and_, bindparam, delete, exists, func, or_, select, update
 
+from portal.causes import CauseCode
 from portal.database import changed_rows, db, insert_rows
 from portal.documents.check import CheckedCell
 from portal.jobs.core.job_tables import Attempt, Number, NumberCell, Opening, Ticket
@@ -166,15 +167,28 @@ def waiting(
     return {e164: WaitingNumber(*more) for e164, *more in rows}
 
 
-def reopen(job_id: int, reasons: Sequence[str] | None = None) -> int:
-    """Let failed numbers wait again, all of them or those with one of these reasons. Returns in how many cells they
-    stand. The caller has the job's row locked."""
+def reopen(
+    job_id: int, reasons: Sequence[str] | None = None, *, but: str | None = None, step: int | None = None
+) -> int:
+    """Let failed numbers wait again: all of them, those with one of these reasons or without the reason `but`, or those
+    at one of the job's sources. Returns in how many cells they stand. The caller has the job's row locked."""
     failed = [Number.job_id == job_id, Number.outcome == Outcome.FAILED]
     if reasons is not None:
         failed.append(Number.reason.in_(reasons))
+    if but is not None:
+        failed.append(func.coalesce(Number.reason, "") != but)
+    if step is not None:
+        failed.append(Number.step == step)
     cells = db.session.scalar(select(func.coalesce(func.sum(Number.cells), 0)).where(*failed)) or 0
     changed_rows(update(Number).where(*failed).values(outcome=Outcome.WAITING, reason=None))
     return int(cells)
+
+
+def may_retry(job_id: int) -> bool:
+    """Whether an automatic retry has a number to look up: not one that failed at a source that a person skipped."""
+    of_skipped = func.coalesce(Number.reason, "") == CauseCode.SOURCE_SKIPPED
+    open_ones = or_(Number.outcome == Outcome.WAITING, and_(Number.outcome == Outcome.FAILED, ~of_skipped))
+    return db.session.scalar(select(Number.no).where(Number.job_id == job_id, open_ones).limit(1)) is not None
 
 
 def erase(job_id: int) -> None:

@@ -5,12 +5,14 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import JSON, ForeignKey, String
+from sqlalchemy import JSON, ForeignKey, Index, String
 from sqlalchemy.orm import Mapped, mapped_column
 
 from portal.clock import utcnow
 from portal.database import EnumColumn, Model, UtcDateTime, enum_check
 from portal.documents.comparison.two_lists import RowKind
+from portal.jobs.core.step_rules import ByStep
+from portal.sources.base import Outcome
 
 
 class MergeState(StrEnum):
@@ -76,3 +78,24 @@ class ListChange(Model):
     row_no: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)  # as Excel counts, from 1
     kind: Mapped[RowKind] = mapped_column(EnumColumn(RowKind))
     before: Mapped[str] = mapped_column(String(100), default="")  # its telephones in the earlier list, as written there
+
+
+class CarriedAnswer(Model):
+    """What a started job has not taken over yet of an earlier one that was deleted for good: an answer for a number of
+    its own. The columns are those of `numbers`."""
+
+    __tablename__ = "carried_answers"
+
+    merge_id: Mapped[int] = mapped_column(ForeignKey("list_merges.id"), primary_key=True)
+    no: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)  # the number's place in the earlier job
+    e164: Mapped[str] = mapped_column(String(20))
+    outcome: Mapped[Outcome] = mapped_column(EnumColumn(Outcome))
+    reason: Mapped[str | None] = mapped_column(String(40))
+    answer: Mapped[dict[str, str] | None] = mapped_column(JSON)
+    checked_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    by_step: Mapped[ByStep | None] = mapped_column(JSON(none_as_null=True))
+
+    __table_args__ = (
+        enum_check("outcome", Outcome),
+        Index("ix_carried_answers_e164_merge_id", "e164", "merge_id"),
+    )

@@ -3,7 +3,7 @@
 from datetime import datetime, time
 from typing import Any
 
-from sqlalchemy import JSON, ForeignKey, String
+from sqlalchemy import JSON, BigInteger, ForeignKey, String
 from sqlalchemy.orm import Mapped, mapped_column
 
 from portal.clock import utcnow
@@ -23,6 +23,7 @@ class Repeat(Model):
     source: Mapped[str] = mapped_column(String(40))
     # the sources that are asked after it, as `core.steps` keeps them
     then: Mapped[list[dict[str, Any]]] = mapped_column(JSON, default=list, server_default="[]")
+    cost_cap: Mapped[int | None] = mapped_column(BigInteger)  # the most that each time may cost; empty: no cap
     every: Mapped[Every] = mapped_column(EnumColumn(Every))
     day: Mapped[int]
     at_minute: Mapped[int]  # of the day in the time zone, from 0

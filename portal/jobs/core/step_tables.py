@@ -11,6 +11,7 @@ from typing import Any, Self
 from sqlalchemy import BigInteger, ForeignKey, String
 from sqlalchemy.orm import Mapped, mapped_column
 
+from portal.causes import CauseCode
 from portal.database import EnumColumn, Model, enum_check
 from portal.sources.base import Outcome
 
@@ -48,6 +49,7 @@ class JobStep(Model):
     invalid: Mapped[int] = mapped_column(default=0, server_default="0")
     rejected: Mapped[int] = mapped_column(default=0, server_default="0")
     failed: Mapped[int] = mapped_column(default=0, server_default="0")
+    skipped: Mapped[int] = mapped_column(default=0, server_default="0")  # not asked, as a person went on without it
 
     __table_args__ = (enum_check("rule", StepRule),)
 
@@ -64,7 +66,14 @@ STEP_COUNTERS = {
     Outcome.REJECTED: "rejected",
     Outcome.FAILED: "failed",
 }
-"""The column that counts the cells of each outcome at one step."""
+"""The column that counts the cells of each outcome at one step, without those of a skipped source."""
+SKIPPED = "skipped"
+"""The column that counts these."""
+
+
+def counter_of(outcome: Outcome, reason: str | None) -> str:
+    """The column of what a source has said of a number."""
+    return SKIPPED if reason == CauseCode.SOURCE_SKIPPED else STEP_COUNTERS[outcome]
 
 
 @dataclass(frozen=True)

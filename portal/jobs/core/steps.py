@@ -9,13 +9,13 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import func, select, update
+from sqlalchemy import Text, and_, cast, func, or_, select, update
 
 from portal.database import changed_rows, db
 from portal.jobs.core.job_columns import JobColumns
-from portal.jobs.core.job_tables import Number
+from portal.jobs.core.job_tables import Number, Opening, Ticket
 from portal.jobs.core.step_rules import read
-from portal.jobs.core.step_tables import STEP_COUNTERS, JobStep, NextSource, StepRule
+from portal.jobs.core.step_tables import SKIPPED, STEP_COUNTERS, JobStep, NextSource, StepRule, counter_of
 from portal.sources.base import FINAL, Outcome
 from portal.sources.several import joined
 
@@ -50,9 +50,9 @@ def of_job(job: JobColumns) -> Sequence[JobStep]:
     return db.session.scalars(select(JobStep).where(JobStep.job_id == job.id).order_by(JobStep.step)).all()
 
 
-def at(job: JobColumns) -> JobStep | None:
-    """Return the source at which a job is; None for a job with a single source."""
-    return db.session.get(JobStep, (job.id, job.step)) if job.chain else None
+def at(job: JobColumns, step: int | None = None) -> JobStep | None:
+    """Return the source at which a job is, or the one at `step`; None for a job with a single source."""
+    return db.session.get(JobStep, (job.id, step or job.step)) if job.chain else None
 
 
 def further(job: JobColumns) -> list[NextSource]:
@@ -82,19 +82,39 @@ def names(source: str, then: Iterable[NextSource]) -> str:
     return joined([source, *further_names]) if further_names else ""
 
 
-def waiting_step(job_id: int, last_no: int | None = None) -> int | None:
-    """The first source that has numbers to be asked about, of those up to `last_no`; None: no number waits."""
-    waiting = [Number.job_id == job_id, Number.outcome == Outcome.WAITING]
+def waiting_step(job_id: int, last_no: int | None = None, *, after: int = 0) -> int | None:
+    """The first source behind that at `after` that has numbers to be asked about, of those up to `last_no`; None: no
+    number waits."""
+    waiting = [Number.job_id == job_id, Number.outcome == Outcome.WAITING, Number.step > after]
     waiting += [] if last_no is None else [Number.no <= last_no]
     return db.session.scalar(select(func.min(Number.step)).where(*waiting))
 
 
+def left_at(job: JobColumns) -> int:
+    """Count the numbers that go on to another source if the one that is asked now is skipped: not those that all others
+    were asked about, nor those of a batch that it has taken, which are paid for."""
+    if db.session.get(Opening, job.id) is not None:  # nothing was asked yet
+        return job.total_numbers - job.processed_numbers
+    unanswered = and_(Number.step == job.step, Number.outcome.in_((Outcome.WAITING, Outcome.FAILED)))
+    kept = cast(Number.by_step, Text)
+    others = (kept.not_like(f'%"{step}":%') for step in range(job.step + 1, job.step_count + 1))
+    goes_on = or_(Number.by_step.is_(None), *others)
+    own = (Number.job_id == job.id, unanswered, goes_on, Number.e164.not_in(in_batches(job.id, job.source)))
+    return db.session.scalar(select(func.count()).where(*own)) or 0
+
+
+def in_batches(job_id: int, source: str) -> list[str]:
+    """The numbers that are in a batch which this source has taken, and whose answers it may still give."""
+    batches = db.session.scalars(select(Ticket.numbers).where(Ticket.job_id == job_id, Ticket.source == source))
+    return [e164 for numbers in batches for e164 in numbers]
+
+
 def place(job: JobColumns, step: int | None = None) -> None:
-    """Let a job with several sources be at the first of them that has numbers to be asked about, or at `step`. The
-    caller has its row locked."""
+    """Let a job with several sources be at the first of them that has numbers to be asked about, or at `step`. Those
+    that wait at a skipped source are moved on by the next worker. The caller has its row locked."""
     if not job.chain:
         return
-    step = step or waiting_step(job.id)
+    step = step or waiting_step(job.id, after=job.skipped_step or 0)
     if step is None or step == job.step:
         return
     here = {row.step: row for row in of_job(job)}
@@ -105,10 +125,10 @@ def place(job: JobColumns, step: int | None = None) -> None:
         job.source_versions = here[step].source_versions
 
 
-def count(job_id: int, step: int, said: Counter[Outcome], arrived: Mapping[int, int], cost: int) -> None:
-    """Count answers of one source, and the cells that go on to others, in the transaction that saves them."""
-    own: dict[str, Any] = {name: getattr(JobStep, name) + said[outcome]
-                           for outcome, name in STEP_COUNTERS.items() if said[outcome]}  # fmt: skip
+def count(job_id: int, step: int, said: Counter[str], arrived: Mapping[int, int], cost: int) -> None:
+    """Count answers of one source, by its columns, and the cells that go on to others, in the transaction that saves
+    them."""
+    own: dict[str, Any] = {name: getattr(JobStep, name) + cells for name, cells in said.items() if cells}
     if cost:
         own["cost"] = JobStep.cost + cost
     if own:
@@ -140,20 +160,20 @@ def recount(job: JobColumns) -> None:
     """Count everything anew from the numbers, after a correction has changed where they stand."""
     if not job.chain:
         return
-    said: dict[int, Counter[Outcome]] = {}
+    said: dict[int, Counter[str]] = {}
     arrived: Counter[int] = Counter()
     rows = select(Number.cells, Number.by_step, Number.step, Number.outcome).where(Number.job_id == job.id)
     passed_on = 0
     for cells, by_step, step, outcome in db.session.execute(rows.execution_options(yield_per=2000)):
         answers = read(by_step)
         for one, what in answers.items():
-            said.setdefault(one, Counter())[what.outcome] += cells
+            said.setdefault(one, Counter())[counter_of(what.outcome, what.reason)] += cells
         for one in {*answers, step}:
             arrived[one] += cells
         if outcome not in FINAL:
             passed_on += cells * (step - 1)
     for row in of_job(job):
         row.arrived = arrived[row.step]
-        for outcome, name in STEP_COUNTERS.items():
-            setattr(row, name, said.get(row.step, Counter())[outcome])
+        for name in (*STEP_COUNTERS.values(), SKIPPED):
+            setattr(row, name, said.get(row.step, Counter())[name])
     job.passed_on = passed_on

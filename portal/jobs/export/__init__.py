@@ -27,12 +27,15 @@ from portal.jobs.export.column_templates import (
     kept_or_default,
 )
 from portal.jobs.export.columns import (
+    CHANGE,
     DEFAULT,
     LONGEST_NAME,
+    TITLES,
     Column,
     ColumnChoice,
     ColumnsRefused,
     Pick,
+    answer_headings,
     checked,
     choice_from,
     columns_of,
@@ -53,11 +56,11 @@ from portal.jobs.models import ScrapingJob
 
 __all__ = [
     "LONGEST_NAME", "MIMETYPES", "OF_ENDING", "Column", "ColumnChoice", "ColumnsRefused", "Download", "FileFormat",
-    "Group", "NotTheirFormat", "Pick", "ResultPreview", "RowChoice", "RowFilter", "UnknownGroup", "answers_added",
-    "checked", "choice_from", "columns_of", "comes_back_as_it_was", "counts_by_value", "download_name", "empty_columns",
-    "export", "fields_of_job", "forget_choice", "group_title", "groups_of", "keep_choice", "kept_choice",
-    "kept_or_default", "loss_words", "open_download", "own_format", "own_names", "preview_columns", "preview_result",
-    "titles_of", "write_export",
+    "Group", "NotTheirFormat", "Pick", "ResultPreview", "RowChoice", "RowFilter", "UnknownGroup", "answer_headings",
+    "answers_added", "checked", "choice_from", "columns_of", "comes_back_as_it_was", "counts_by_value",
+    "download_name", "empty_columns", "export", "fields_of_job", "forget_choice", "group_title", "groups_of",
+    "keep_choice", "kept_choice", "kept_or_default", "loss_words", "open_download", "own_format", "own_names",
+    "preview_columns", "preview_result", "titles_of", "write_export", "CHANGE", "TITLES",
 ]  # fmt: skip
 
 PIECE_BYTES = 256 * 1024

@@ -74,7 +74,7 @@ class AnswerCells:
         status, todo = cache(_status), cache(_todo)
         own: dict[str, Reader] = {
             ROW: lambda result, _: result.row_no,
-            CHANGE: lambda result, _: self._change(result.change),
+            CHANGE: lambda result, _: self._change(result),
             CORRECTED: lambda result, _: result.corrected,
             STATUS: lambda result, _: status(result.outcome, result.reason),
             REASON: self._reason,
@@ -139,8 +139,9 @@ class AnswerCells:
             return row_reason_words(result.reason, "", self._country, result.answer) or None
         return self._reason_alone(result.reason) or None
 
-    def _change(self, change: RowChange | None) -> str | None:
-        if change is None:
+    def _change(self, result: NumberResult) -> str | None:
+        change = result.change
+        if change is None or (change.kind == RowKind.SAME and result.reason == CellStatus.BLANK):
             return None
         is_known = change.kind != RowKind.CHANGED or change.before
         return self._kind(change.kind, had_none=not is_known).replace(BEFORE, change.before)

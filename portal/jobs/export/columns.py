@@ -18,10 +18,10 @@ from flask_babel import lazy_gettext as _
 from portal.documents.reader.sheet_file import column_letter
 from portal.jobs.export.csv_cells import harmless_throughout
 from portal.sources.several import MARK, base_of
-from portal.sources.words import headings_of
+from portal.sources.words import LONGEST_HEADING, headings_of
 
 LONGEST_OWN_NAME = 30  # of a heading before the name of an added column
-LONGEST_NAME = 60  # characters; Excel takes 255, and a heading should be seen whole
+LONGEST_NAME = LONGEST_HEADING
 MOST_LISTED = 200  # columns in an address
 ALL, DEFAULT_WORD = "all", "default"  # in an address
 
@@ -103,9 +103,23 @@ def columns_of(fields: Sequence[str]) -> tuple[Column, ...]:
     )  # fmt: skip
 
 
+def answer_headings(fields: Sequence[str], source: str) -> dict[str, str]:
+    """What the source's fields are called on pages and in files, beside our own columns: one that is called like a
+    column of ours has the source's title in brackets, as in `Estado (Mi fuente)`."""
+    return headings_of(fields, source, (*map(str, TITLES.values()), gettext("Number")))
+
+
 def titles_of(columns: Sequence[Column], source: str) -> dict[str, str]:
     """The columns' own names in the reader's language, by id; each once, whatever labels a recipe has."""
-    headings = headings_of([one.field for one in columns if one.field], source)
+    return _titles(columns, answer_headings([one.field for one in columns if one.field], source))
+
+
+def _known_titles(columns: Sequence[Column], source: str) -> dict[str, str]:
+    """The same as the addresses of programs know them, since before a source was named in brackets: `Estado 2`."""
+    return _titles(columns, headings_of([one.field for one in columns if one.field], source))
+
+
+def _titles(columns: Sequence[Column], headings: Mapping[str, str]) -> dict[str, str]:
     titles = [headings[one.field] if one.field else str(TITLES[one.id]) for one in columns]
     short = [" ".join(title.split())[:LONGEST_NAME].strip() for title in titles]
     return dict(zip((one.id for one in columns), each_once(title or "–" for title in short), strict=True))
@@ -193,12 +207,13 @@ _DIRECTIONS = frozenset("\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\
 
 def choice_from(text: str, columns: Sequence[Column], source: str) -> ColumnChoice:
     """The choice that an address or a command makes: `all`, `default`, or ids in order, such as
-    `status,line_type=Kind,reason`. Only these come, and also where they are empty. Raises ColumnsRefused."""
+    `status,line_type=Kind,reason`. Only these come, and also where they are empty. A program gets the names that it
+    knows from before. Raises ColumnsRefused."""
     if text.strip() == DEFAULT_WORD:
         return DEFAULT
+    known = _known_titles(columns, source)
     if text.strip() == ALL:
-        return ColumnChoice(tuple(Pick(column.id, True) for column in columns), keeps_empty=True)
-    known = titles_of(columns, source)
+        return ColumnChoice(tuple(Pick(column.id, True, known[column.id]) for column in columns), keeps_empty=True)
     asked = [part.partition("=") for part in text.split(",", MOST_LISTED)]
     ids = [name.strip() for name, _sep, _new in asked]
     for name in ids:

@@ -10,8 +10,10 @@ from typing import Protocol
 from sqlalchemy import func, select
 
 from portal.database import db
+from portal.documents.comparison.two_lists import RowChange, RowKind
 from portal.jobs.core.job_tables import Number
 from portal.jobs.core.status import CellStatus
+from portal.jobs.merge.changed_rows import has_kind
 from portal.jobs.models import ScrapingJob
 from portal.sources.base import Outcome
 
@@ -41,21 +43,24 @@ class Group:
 
 @dataclass(frozen=True)
 class RowChoice:
-    """Rows by their status, by values of their answers and by their numbers, each of which must hold. Nothing chosen:
-    all."""
+    """Rows by their status, by values of their answers, by their numbers and by what has changed, each of which must
+    hold. Nothing chosen: all."""
 
     status: CellStatus | None = None
     values: tuple[tuple[str, str], ...] = ()  # field and value; an empty value is for answers without one
     rows: Container[int] | None = None  # their numbers in the file
+    change: RowKind | None = None  # what they are beside an earlier list
 
     def __bool__(self) -> bool:
-        return self.status is not None or bool(self.values) or self.rows is not None
+        return self.status is not None or bool(self.values) or self.rows is not None or self.change is not None
 
     def includes(self, row: "Row") -> bool:
         """Whether a row is among them."""
         if self.status is not None and self.status != CellStatus.of(row.outcome, row.reason):
             return False
         if self.rows is not None and row.row_no not in self.rows:
+            return False
+        if self.change is not None and not _has_changed_so(row, self.change):
             return False
         answer = row.answer or {}
         return all(row.outcome == Outcome.FOUND and answer.get(field, "") == value for field, value in self.values)
@@ -76,6 +81,13 @@ class Row(Protocol):
     def reason(self) -> str | None: ...
     @property
     def answer(self) -> dict[str, str] | None: ...
+    @property
+    def change(self) -> RowChange | None: ...
+
+
+def _has_changed_so(row: Row, kind: RowKind) -> bool:
+    is_blank = CellStatus.of(row.outcome, row.reason) == CellStatus.BLANK
+    return row.change is not None and has_kind(kind, is_blank=is_blank, of_row=row.change.kind)
 
 
 def is_group(key: str) -> bool:

@@ -175,7 +175,7 @@ def plan_for(
         names=names,
         time_zone=str(get_timezone()),
         about=f"{source_title(job.all_sources)} {version}".strip(),
-        merge_id=job.merge_id if any(one.id == CHANGE for one in added) else None,
+        merge_id=job.merge_id if any(one.id == CHANGE for one in added) or (choice and choice.change) else None,
         own_headings=tuple(header_of(sheet_path, job.header_row)) if sheet_path.is_file() else (),
         mark=written_mark(job.id, next((name for one, name in zip(added, names, strict=True) if one.id == ROW), "")),
     )

@@ -8,6 +8,7 @@ from flask_babel import gettext
 from portal.jobs.export.download_groups import MOBILES, UNIQUE, RowChoice, operator_of
 from portal.jobs.export.lines import RowFilter
 from portal.jobs.models import ScrapingJob
+from portal.jobs.words.merges import kind_alone_words
 from portal.jobs.words.statuses import outcome_words
 from portal.sources.words import value_words
 
@@ -56,6 +57,7 @@ def download_name(
 def _choice_words(choice: RowChoice) -> list[str]:
     words = [] if choice.status is None else [outcome_words(choice.status)]
     words += [] if choice.rows is None else [gettext("no longer there")]
+    words += [] if choice.change is None else [kind_alone_words(choice.change)]
     return words + [value_words(field, value) or gettext("without data") for field, value in choice.values]
 
 

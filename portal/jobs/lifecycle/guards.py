@@ -7,19 +7,21 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any, Self
 
-from sqlalchemy import ColumnElement, exists, or_, update
+from sqlalchemy import ColumnElement, and_, exists, func, not_, or_, update
 from sqlalchemy.ext.hybrid import hybrid_property
 
+from portal.causes import IN_TROUBLE, CauseCode
 from portal.database import among, db
-from portal.jobs.core import changes, timeline
+from portal.jobs.core import changes, ledger, timeline
 from portal.jobs.core.job_columns import JobColumns
 from portal.jobs.core.job_tables import AttemptEnd, EventKind, Opening
 from portal.jobs.core.retry_backoff import Backoff
-from portal.jobs.core.status import WAITING, Status, statuses_before
+from portal.jobs.core.status import RETRYABLE, WAITING, Status, statuses_before
 from portal.jobs.lifecycle import retries
 from portal.jobs.metrics.record import update_metrics
 from portal.jobs.notify import send
 from portal.sources.pause import paused_source_names
+from portal.sources.several import BETWEEN
 
 
 class Guards(JobColumns):
@@ -45,6 +47,21 @@ class Guards(JobColumns):
             cls.deleted_at.is_(None),
             or_(cls.not_before.is_(None), cls.not_before <= now),
         )
+
+    @classmethod
+    def held_up(cls) -> tuple[ColumnElement[bool], ...]:
+        """Conditions that hold for a job that one of its several sources holds up, and that has another behind it.
+        `derived.actions` says the same of one job."""
+        position = func.length(cls.chain) - func.length(func.replace(cls.chain, BETWEEN, "")) + 1
+        starts_later = func.coalesce(cls.wait_cause, "") == CauseCode.STARTS_LATER
+        paused = and_(cls.source.in_(paused_source_names()), not_(starts_later))
+        waits = and_(cls.paused_at.is_(None), or_(cls.wait_cause.in_(IN_TROUBLE), paused))
+        capped = and_(cls.paused_at.is_not(None), cls.wait_cause == CauseCode.CAP_REACHED)
+        ended = func.coalesce(cls.last_error, "") != CauseCode.SOURCE_SKIPPED
+        return (
+            cls.chain != "", cls.step < position, cls.processed_numbers < cls.total_numbers, cls.deleted_at.is_(None),
+            or_(and_(cls.status.in_(WAITING), or_(waits, capped)), and_(cls.status.in_(RETRYABLE), ended)),
+        )  # fmt: skip
 
     @hybrid_property
     def waiting_numbers(self) -> int:
@@ -95,6 +112,8 @@ class Guards(JobColumns):
         if seen is None:
             return None
         next_retry_at = retries.next_retry_at(seen, now, backoff)
+        if seen.chain and cause == CauseCode.NUMBERS_UNANSWERED and not ledger.may_retry(job_id):
+            cause, next_retry_at = CauseCode.SOURCE_SKIPPED, None
         values: dict[str, Any] = {"lease_until": None, "last_error": cause, "next_retry_at": next_retry_at}
         values |= {"waits_since": None, "not_before": None, "wait_cause": None}
         job = cls._change(guards, now, status=after, **values)

@@ -21,9 +21,10 @@ from portal.jobs.notify import send
 from portal.sources.base import FINAL
 
 # What a person's press gives a job that waits for a worker from then on.
-_FRESH: dict[str, Any] = dict.fromkeys(
-    ("next_retry_at", "not_before", "wait_cause", "waits_since", "paused_at", "enqueued_at", "last_error")
-) | {"retry_count": 0}
+_FRESH: dict[str, Any] = {"retry_count": 0, **dict.fromkeys((
+    "next_retry_at", "not_before", "wait_cause", "waits_since", "paused_at", "enqueued_at", "last_error",
+    "skipped_step",
+))}  # fmt: skip
 
 
 class PersonVerbs(Guards):
@@ -57,6 +58,26 @@ class PersonVerbs(Guards):
             steps.place(job)
             update_metrics(job, now)  # after the rows: it locks the metrics until the commit
             timeline.record(job.id, EventKind.RETRIED, now, actor, numbers=job.waiting_numbers, why=why)
+            send.job_moved_on(job, now)
+        return job
+
+    @classmethod
+    def skip_source(
+        cls, job_id: int, seen_round: int, actor: str, now: datetime, *, why: str | None = None
+    ) -> Self | None:
+        """Let a job that one of its several sources holds up go on with the next one, with a fresh budget. What the
+        source has answered stays; the next worker moves the rest on, by the rules of the others. `seen_round` is the
+        round that the page showed, so that a second press skips nothing."""
+        is_ended = cls.status.in_(RETRYABLE)
+        values = {**_FRESH, "skipped_step": cls.step, "status": case((is_ended, Status.RETRYING), else_=cls.status)}
+        guards = (cls.id == job_id, cls.round == seen_round, *cls.held_up())
+        job = cls._change(guards, now, round=cls.round + 1, **values)
+        if job:
+            skipped = job.source
+            job.failed_count -= ledger.reopen(job.id, step=job.step)
+            steps.place(job, job.step + 1)
+            update_metrics(job, now)  # after the rows: it locks the metrics until the commit
+            timeline.record(job.id, EventKind.SOURCE_SKIPPED, now, actor, source=skipped, then=job.source, why=why)
             send.job_moved_on(job, now)
         return job
 

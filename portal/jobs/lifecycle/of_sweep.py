@@ -126,7 +126,7 @@ class SweepVerbs(Guards):
         fresh = {"next_retry_at": None, "not_before": None, "enqueued_at": None, "waits_since": None}
         job = cls._change(guards, now, status=Status.RETRYING, retry_count=cls.retry_count + 1, **fresh)
         if job:
-            job.failed_count -= ledger.reopen(job.id)
+            job.failed_count -= ledger.reopen(job.id, but=CauseCode.SOURCE_SKIPPED)
             steps.place(job)
             timeline.record(job.id, EventKind.RETRY_DUE, now, actor, retry=job.retry_count, of=job.max_retries)
         return job

@@ -11,6 +11,7 @@ After an attempt that
 - met a source that is busy, down or refuses us: when the source may answer again, by the sweep. No retry, and no more
   than `SCRAPING_WAIT_HOURS` without a new answer.
 - was paused by a person: once that person resumes it. No retry.
+- left numbers only at a source that a person skipped: not automatically. A person's retry asks that source about them.
 
 `lifecycle` writes what follows from them, `core.retry_backoff` knows how long a wait is, `sweep.overdue` finds whose
 time has come, and `sweep.waiting` which of a source's files tries first.

@@ -1,10 +1,10 @@
 """The rows that are not the same as in the earlier list, read in chunks beside the rows of a file."""
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 
 from sqlalchemy import select
 
-from portal.database import chunks
+from portal.database import chunks, db
 from portal.documents.comparison.two_lists import RowChange, RowKind
 from portal.jobs.core.merge_tables import ListChange
 
@@ -33,6 +33,19 @@ class RowChanges:
         if self._next is not None and self._next.row_no == row_no:
             return self._next
         return RowChange(row_no, RowKind.SAME)
+
+
+def changes_at(merge_id: int, row_nos: Collection[int]) -> dict[int, RowChange]:
+    """Return what those of these rows are, a page of them, that are not the same."""
+    row = ListChange
+    those = (row.merge_id == merge_id, row.of_before.is_(False), row.row_no.in_(row_nos))
+    found = db.session.execute(select(row.row_no, row.kind, row.before).where(*those))
+    return {row_no: RowChange(row_no, kind, before) for row_no, kind, before in found}
+
+
+def has_kind(kind: RowKind, *, is_blank: bool, of_row: RowKind) -> bool:
+    """Whether a cell whose row is `of_row` is one of those of `kind`. In a blank one no telephone is the same."""
+    return kind == of_row and not (is_blank and kind == RowKind.SAME)
 
 
 class RowSet:

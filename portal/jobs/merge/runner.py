@@ -35,6 +35,7 @@ LEASE_SECONDS = 60.0
 RENEWED_SECONDS = 10.0
 MOST_TRIES = 3
 PIECE_ROWS = 2000  # in one transaction
+SAME_AND_BLANK = "same_and_blank"  # among a comparison's counts: rows that are the same, and have no telephone
 
 
 class _Lost(Exception):
@@ -78,7 +79,7 @@ def _compare(held: "_Hold", lists: "_Lists") -> None:
         two.add_new(lists.new_rows())
         kinds = two.compare()
         counts = {kind.value: count for kind, count in kinds.items()}
-        counts["before_no_key"] = two.before_without_key()
+        counts |= {"before_no_key": two.before_without_key(), SAME_AND_BLANK: two.same_and_blank()}
         begin_reading()
         answered = carried.outcomes(db.session.get_one(ScrapingJob, lists.before_id), two.numbers())
         db.session.commit()

@@ -7,7 +7,7 @@ kept at four grains, so that a query about a month reads thirty days instead of 
 from datetime import datetime
 from enum import StrEnum
 
-from sqlalchemy import BigInteger, SmallInteger, String
+from sqlalchemy import JSON, BigInteger, SmallInteger, String
 from sqlalchemy.orm import Mapped, mapped_column
 
 from portal.database import EnumColumn, Model, UtcDateTime, enum_check
@@ -43,6 +43,8 @@ class JobEnd(Model):
     worked_ms: Mapped[int] = mapped_column(BigInteger)  # the sum over its attempts
     elapsed_ms: Mapped[int] = mapped_column(BigInteger)  # from confirmation to end
     retries: Mapped[int]
+    # of a file with several sources: each one's name, with how many cells it has said what of, as `ANSWERS` has them
+    answers: Mapped[list[tuple[str, list[int]]]] = mapped_column(JSON, default=list, server_default="[]")
 
     __table_args__ = (enum_check("outcome", Status),)
 
@@ -73,6 +75,30 @@ class Metric(Model):
 
     # Rows are stored in the order in which they are read: a month of one person is one range of the table.
     __table_args__ = (enum_check("outcome", Status), {"sqlite_with_rowid": False})
+
+
+class SourceAnswers(Model):
+    """Sums over what one of the several sources of files has said of their numbers. These files are jobs of
+    `sources.several.SEVERAL` in the other tables, in which each of their numbers counts once."""
+
+    __tablename__ = "figure_answers"
+
+    user_id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    grain: Mapped[int] = mapped_column(SmallInteger, primary_key=True, autoincrement=False)
+    day: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    part: Mapped[int] = mapped_column(SmallInteger, primary_key=True, autoincrement=False)
+    source: Mapped[str] = mapped_column(String(40), primary_key=True)
+    found: Mapped[int] = mapped_column(BigInteger, default=0)
+    not_found: Mapped[int] = mapped_column(BigInteger, default=0)
+    invalid: Mapped[int] = mapped_column(BigInteger, default=0)
+    rejected: Mapped[int] = mapped_column(BigInteger, default=0)
+    failed: Mapped[int] = mapped_column(BigInteger, default=0)
+
+    __table_args__ = ({"sqlite_with_rowid": False},)
+
+
+ANSWERS = ("found", "not_found", "invalid", "rejected", "failed")
+"""What a source can say of a number, as these tables count it."""
 
 
 class HistogramBin(Model):

@@ -15,9 +15,9 @@ from sqlalchemy import BigInteger, ColumnElement, Integer, Select, cast, func, l
 from portal.accounts import User
 from portal.database import db
 from portal.jobs.core.status import Status
-from portal.jobs.metrics.models import DAY, EVER, EVERYBODY, HOUR, QUARTER, HistogramBin, Metric
+from portal.jobs.metrics.models import ANSWERS, DAY, EVER, EVERYBODY, HOUR, QUARTER, HistogramBin, Metric, SourceAnswers
 from portal.jobs.metrics.periods import QUARTERS, QUARTERS_OF_HOUR, Span
-from portal.jobs.metrics.record import MEASURES
+from portal.jobs.metrics.record import MEASURES, SUMS, Figures
 from portal.jobs.metrics.summary import Sums
 
 FINE_DAYS = 2  # a span that touches at most this many days is read by quarters of an hour
@@ -27,14 +27,17 @@ Conditions = Sequence[ColumnElement[bool]]
 
 
 def by_source(span: Span, user_id: int = EVERYBODY, source: str | None = None) -> dict[str, Sums]:
-    """Sum up the jobs that ended in the span, by source."""
+    """Sum up the jobs that ended in the span, by source; those with several are at `SEVERAL`, and what each of these
+    has said is beside its own jobs."""
     found: dict[str, Sums] = defaultdict(Sums)
+    for name, *sums in _within(SourceAnswers, span, [SourceAnswers.user_id == user_id], source, "source"):
+        found[name].at_source.update(dict(zip(ANSWERS, sums, strict=True)))
     for name, outcome, *sums in _within(Metric, span, [Metric.user_id == user_id], source, "source", "outcome"):
         found[name].by_outcome[outcome].update(_as_counter(sums))
     bins = _within(HistogramBin, span, [HistogramBin.user_id == user_id], source, "source", "kind", "bin")
     for name, kind, place, jobs in bins:
         found[name].spreads[kind][place] += jobs
-    return {name: sums for name, sums in sorted(found.items()) if sums.jobs()}
+    return {name: sums for name, sums in sorted(found.items()) if sums.jobs() or sums.at_source.total()}
 
 
 def by_user(span: Span, source: str | None = None) -> dict[str, Sums]:
@@ -51,6 +54,8 @@ def by_time(span: Span, user_id: int = EVERYBODY, source: str | None = None) -> 
     """Sum up the same for each piece of the span; without histograms."""
     quarters = span.quarters
     pieces = [Sums() for _ in span.starts]
+    if source is not None:
+        _add_answers(pieces, quarters, user_id, source)
     if span.step == "hour":
         for piece, outcome, sums in _hours(quarters, _with_source(Metric, [Metric.user_id == user_id], source)):
             pieces[piece].by_outcome[outcome].update(sums)
@@ -71,17 +76,31 @@ def all_time(user_id: int) -> Sums:
 
 def known_sources() -> list[str]:
     """Return every source at which a job has ended."""
-    everybody = (Metric.user_id == EVERYBODY, Metric.grain == EVER)
-    return sorted(db.session.scalars(select(Metric.source).where(*everybody).distinct()))
+    found: set[str] = set()
+    for model in (Metric, SourceAnswers):
+        everybody = (model.user_id == EVERYBODY, model.grain == EVER)
+        found |= set(db.session.scalars(select(model.source).where(*everybody).distinct()))
+    return sorted(found)
 
 
-def _with_source(model: type[Metric] | type[HistogramBin], where: Conditions, source: str | None) -> Conditions:
+def _add_answers(pieces: Sequence[Sums], quarters: Sequence[int], user_id: int, source: str) -> None:
+    """Add what one of several sources has said, at the pieces of a span. Such files are few, so that all is read."""
+    model = SourceAnswers
+    days = model.day.between(quarters[0] // QUARTERS, quarters[-1] // QUARTERS)
+    where = (model.user_id == user_id, model.grain == QUARTER, model.source == source, days)
+    said = select(model.day, model.part, *(getattr(model, name) for name in ANSWERS))
+    for day, part, *counts in db.session.execute(said.where(*where)):
+        quarter = day * QUARTERS + part
+        if quarters[0] <= quarter < quarters[-1]:
+            piece = pieces[bisect_right(quarters, quarter) - 1]
+            piece.at_source.update(dict(zip(ANSWERS, counts, strict=True)))
+
+
+def _with_source(model: type[Figures], where: Conditions, source: str | None) -> Conditions:
     return [*where, model.source == source] if source is not None else where
 
 
-def _within(
-    model: type[Metric] | type[HistogramBin], span: Span, where: Conditions, source: str | None, *columns: str
-) -> SumRows:
+def _within(model: type[Figures], span: Span, where: Conditions, source: str | None, *columns: str) -> SumRows:
     """Yield grouped sums of a few pieces that together cover the span."""
     (first, begin), (last, end) = (divmod(quarter, QUARTERS) for quarter in (span.quarters[0], span.quarters[-1]))
     if first == last:
@@ -96,7 +115,7 @@ def _within(
         yield from _grouped(model, [*_with_source(model, where, source), *piece], *columns)
 
 
-def _edge(model: type[Metric] | type[HistogramBin], day: int, begin: int, end: int) -> list[Conditions]:
+def _edge(model: type[Figures], day: int, begin: int, end: int) -> list[Conditions]:
     """Return conditions that cover a day from one quarter to another: whole hours, and quarters where the zone is half
     an hour off."""
     first, last = -(-begin // QUARTERS_OF_HOUR), end // QUARTERS_OF_HOUR
@@ -110,13 +129,13 @@ def _edge(model: type[Metric] | type[HistogramBin], day: int, begin: int, end: i
     ]
 
 
-def _grouped(model: type[Metric] | type[HistogramBin], where: Conditions, *columns: str) -> SumRows:
+def _grouped(model: type[Figures], where: Conditions, *columns: str) -> SumRows:
     for row in db.session.execute(_sum_query(model, where, [getattr(model, place) for place in columns])):
         yield tuple(row)
 
 
-def _sum_query(model: type[Metric] | type[HistogramBin], where: Conditions, columns: Sequence[Any]) -> Select[Any]:
-    names = ("jobs", *MEASURES) if model is Metric else ("jobs",)
+def _sum_query(model: type[Figures], where: Conditions, columns: Sequence[Any]) -> Select[Any]:
+    names = ("jobs", *MEASURES) if model is Metric else SUMS[model]
     # PostgreSQL sums integers to a decimal, which takes ten times as long to read.
     sums = [cast(func.sum(getattr(model, name)), BigInteger) for name in names]
     return select(*columns, *sums).where(*where).group_by(*columns)

@@ -17,19 +17,37 @@ from sqlalchemy import func, literal_column, select, update
 from sqlalchemy.orm.attributes import set_committed_value
 
 from portal.database import changed_rows, db, upsert
+from portal.jobs.core import steps
 from portal.jobs.core.derived import is_unfinished
 from portal.jobs.core.job_columns import JobColumns
 from portal.jobs.core.job_tables import Attempt, AttemptEnd
 from portal.jobs.core.status import Status
+from portal.jobs.core.step_tables import JobStep
 from portal.jobs.metrics.histogram import bin_of
-from portal.jobs.metrics.models import DAY, EVER, EVERYBODY, HOUR, QUARTER, HistogramBin, HistogramKind, JobEnd, Metric
+from portal.jobs.metrics.models import (
+    ANSWERS,
+    DAY,
+    EVER,
+    EVERYBODY,
+    HOUR,
+    QUARTER,
+    HistogramBin,
+    HistogramKind,
+    JobEnd,
+    Metric,
+    SourceAnswers,
+)
 from portal.jobs.metrics.periods import QUARTER_SECONDS, QUARTERS, QUARTERS_OF_HOUR
+from portal.sources.several import SEVERAL
 
 MEASURES = (
     "found", "not_found", "invalid", "rejected", "failed", "waiting", "worked_ms", "elapsed_ms", "retries",
 )  # fmt: skip
 # Ends after which the job needed another attempt.
 UNSUCCESSFUL = (AttemptEnd.FAILED, AttemptEnd.TIMEOUT, AttemptEnd.LOST)
+
+
+Figures = Metric | HistogramBin | SourceAnswers
 
 
 class AttemptTimes(NamedTuple):
@@ -39,6 +57,14 @@ class AttemptTimes(NamedTuple):
     ended_at: datetime | None
     end: AttemptEnd | None
     idle_seconds: float = 0.0  # of several attempts in one row: the waits between them
+
+
+Answers = tuple[tuple[str, tuple[int, ...]], ...]  # by source: the counts of `ANSWERS`
+
+
+def answers_of(steps: Iterable[JobStep]) -> Answers:
+    """What each source of a job has said of its cells."""
+    return tuple((one.source, tuple(getattr(one, name) for name in ANSWERS)) for one in steps)
 
 
 @dataclass(frozen=True)
@@ -59,25 +85,29 @@ class CountedEnd:
     worked_ms: int
     elapsed_ms: int
     retries: int
+    answers: Answers = ()  # of each of several sources
 
     @classmethod
-    def of(cls, job: Any, attempts: Sequence[AttemptTimes], ended_at: datetime) -> Self:
-        """Make it from a job's row, or from its columns, and its attempts. An attempt that is still open lasts until
-        the end."""
+    def of(cls, job: Any, attempts: Sequence[AttemptTimes], ended_at: datetime, steps: Iterable[JobStep] = ()) -> Self:
+        """Make it from a job's row, or from its columns, its attempts and its several sources. An attempt that is still
+        open lasts until the end."""
         worked = sum(
             max(0, _ms(one.started_at, one.ended_at or ended_at) - round(one.idle_seconds * 1000)) for one in attempts
         )
         return cls(
-            job.id, job.user_id, job.source, Status(job.status), ended_at, job.found_count, job.not_found_count,
+            job.id, job.user_id, SEVERAL if job.chain else job.source, Status(job.status), ended_at, job.found_count,
+            job.not_found_count,
             job.invalid_count, job.rejected_count, job.failed_count,
             max(0, job.total_numbers - job.processed_numbers - job.failed_count),
             worked, max(0, _ms(job.created_at, ended_at)), sum(one.end in UNSUCCESSFUL for one in attempts),
+            answers_of(steps),
         )  # fmt: skip
 
     @classmethod
     def from_row(cls, row: JobEnd) -> Self:
         """Make it from the row in which it was counted."""
-        return cls(**{name: getattr(row, name) for name in cls.__dataclass_fields__})
+        own = {name: getattr(row, name) for name in cls.__dataclass_fields__}
+        return cls(**{**own, "answers": tuple((source, tuple(counts)) for source, counts in row.answers or ())})
 
     def as_row(self) -> dict[str, Any]:
         """The columns of its `JobEnd`."""
@@ -101,9 +131,13 @@ def _ms(since: datetime, until: datetime) -> int:
     return round((until - since).total_seconds() * 1000)
 
 
-KEYS = {Metric: ("user_id", "grain", "day", "part", "source", "outcome"),
-        HistogramBin: ("user_id", "grain", "day", "part", "source", "kind", "bin")}  # fmt: skip
-SUMS = {Metric: ("jobs", *MEASURES, "deleted_jobs"), HistogramBin: ("jobs",)}
+_PLACE = ("user_id", "grain", "day", "part", "source")
+KEYS: dict[type[Figures], tuple[str, ...]] = {
+    Metric: (*_PLACE, "outcome"), HistogramBin: (*_PLACE, "kind", "bin"), SourceAnswers: _PLACE,
+}  # fmt: skip
+SUMS: dict[type[Figures], tuple[str, ...]] = {
+    Metric: ("jobs", *MEASURES, "deleted_jobs"), HistogramBin: ("jobs",), SourceAnswers: ANSWERS,
+}  # fmt: skip
 
 Additions = dict[tuple[Any, ...], Counter[str]]
 
@@ -150,7 +184,8 @@ def _update_now(job: JobColumns, now: datetime) -> None:
     if ended:
         times = select(Attempt.started_at, Attempt.ended_at, Attempt.end, Attempt.idle_seconds)
         attempts = times.where(Attempt.job_id == job.id)
-        end = CountedEnd.of(job, [AttemptTimes(*row) for row in db.session.execute(attempts)], now)
+        times_of = [AttemptTimes(*row) for row in db.session.execute(attempts)]
+        end = CountedEnd.of(job, times_of, now, steps.of_job(job))
         changes.append((end, 1))
         db.session.add(JobEnd(**end.as_row()))
     write(changes)
@@ -165,6 +200,7 @@ def recount(job: JobColumns) -> None:
     old = CountedEnd.from_row(before)
     names: dict[str, Any] = {"found": job.found_count, "not_found": job.not_found_count, "invalid": job.invalid_count,
              "rejected": job.rejected_count, "failed": job.failed_count}  # fmt: skip
+    names["answers"] = answers_of(steps.of_job(job))
     new = replace(old, **names)
     for name, count in names.items():
         setattr(before, name, count)
@@ -200,12 +236,16 @@ def write(
     """Add ends to the sums (1) or subtract them (-1), and count those of jobs that are deleted, or there again."""
     metrics: Additions = {}
     histograms: Additions = {}
+    answers: Additions = {}
     for end, sign in changes:
         added = {name: sign * getattr(end, name) for name in MEASURES}
         for place in end.sum_keys():
             sums = metrics.setdefault((*place, end.source, end.outcome), Counter())
             sums.update(added)
             sums["jobs"] += sign
+            for source, counts in end.answers:
+                said = {name: sign * count for name, count in zip(ANSWERS, counts, strict=True)}
+                answers.setdefault((*place, source), Counter()).update(said)
             for kind, bin_number in end.bins():
                 histograms.setdefault((*place, end.source, kind, bin_number), Counter())["jobs"] += sign
     for end, sign in (*((end, 1) for end in deleted), *((end, -1) for end in restored)):
@@ -216,9 +256,10 @@ def write(
         db.session.execute(_LOCK)
     _add(Metric, metrics)
     _add(HistogramBin, histograms)
+    _add(SourceAnswers, answers)
 
 
-def _add(model: type[Metric] | type[HistogramBin], rows: Mapping[tuple[Any, ...], Counter[str]]) -> None:
+def _add(model: type[Figures], rows: Mapping[tuple[Any, ...], Counter[str]]) -> None:
     keys, names = KEYS[model], SUMS[model]
     given = [
         {**dict(zip(keys, place, strict=True)), **{name: sums[name] for name in names}}

@@ -9,6 +9,7 @@ from portal.jobs.core.status import Status
 from portal.jobs.metrics.histogram import percentile
 from portal.jobs.metrics.models import HistogramKind
 
+ANSWERED = ("found", "not_found", "rejected")
 NUMBERS = ("found", "not_found", "invalid", "rejected", "failed", "waiting")
 
 
@@ -19,6 +20,8 @@ class Sums:
 
     by_outcome: dict[Status, Counter[str]] = field(default_factory=lambda: defaultdict(Counter))
     spreads: dict[HistogramKind, Counter[int]] = field(default_factory=lambda: defaultdict(Counter))
+    # what a source has said of the numbers of files that have others too: these files are not among its own
+    at_source: Counter[str] = field(default_factory=Counter)
 
     def jobs(self, outcome: Status | None = None) -> int:
         """How many jobs ended, or ended with this outcome."""
@@ -27,7 +30,7 @@ class Sums:
     def of(self, measure: str, outcome: Status | None = None) -> int:
         """One measure summed over all jobs, or over those of one outcome."""
         chosen = self.by_outcome.values() if outcome is None else [self.by_outcome.get(outcome, Counter())]
-        return sum(sums[measure] for sums in chosen)
+        return sum(sums[measure] for sums in chosen) + (self.at_source[measure] if outcome is None else 0)
 
     @property
     def numbers(self) -> int:
@@ -37,7 +40,7 @@ class Sums:
     @property
     def answered(self) -> int:
         """Rows that a source answered. Rows that are not a number are left out."""
-        return self.of("found") + self.of("not_found") + self.of("rejected")
+        return sum(self.of(name) for name in ANSWERED)
 
     @property
     def success(self) -> float | None:
@@ -67,7 +70,8 @@ class Sums:
     def per_minute(self) -> float | None:
         """Numbers answered per minute of work; None without work."""
         worked = self.of("worked_ms")
-        return self.answered / worked * 60_000 if worked else None
+        here = sum(self.at_source[name] for name in ANSWERED)
+        return (self.answered - here) / worked * 60_000 if worked else None
 
     @property
     def retried(self) -> int:
@@ -83,8 +87,12 @@ class Sums:
 
 
 def total(parts: dict[str, Sums]) -> Sums:
-    """Return the sum of all parts."""
+    """Return the sum of all parts, each number of a file once: what each of several sources has said counts only where
+    one source is asked for."""
     whole = Sums()
+    if len(parts) == 1:
+        (only,) = parts.values()
+        whole.at_source.update(only.at_source)
     for part in parts.values():
         whole.add(part)
     return whole

@@ -15,6 +15,7 @@ from portal.jobs.core.bulk_tables import PhoneSearch
 from portal.jobs.core.corrected_cells import LEFT_ALONE
 from portal.jobs.core.job_columns import COUNTERS
 from portal.jobs.core.job_tables import EventKind, Number, NumberCell, Opening, Ticket
+from portal.jobs.core.merge_tables import CarriedAnswer
 from portal.jobs.core.share_tables import Share
 from portal.jobs.core.status import RETRYABLE, Status
 from portal.jobs.dispatch import push_job
@@ -27,8 +28,9 @@ from portal.sources.models import CachedAnswer
 
 
 def jobs_with(e164: str) -> list[int]:
-    """Return the jobs whose ledger has the number."""
-    return list(db.session.scalars(select(Number.job_id).where(Number.e164 == e164).order_by(Number.job_id)))
+    """Return the jobs whose ledger has the number, the newest first: a new list may take an answer over from an earlier
+    one, and would look up a number that only that one has lost."""
+    return list(db.session.scalars(select(Number.job_id).where(Number.e164 == e164).order_by(Number.job_id.desc())))
 
 
 def erase_in_job(job_id: int, e164: str, actor: str, now: datetime) -> int | None:
@@ -105,6 +107,7 @@ def is_in_hand() -> bool:
 def erase_kept(e164: str) -> tuple[int, int]:
     """Delete the kept answers, and what administrators searched or tried; return how many of each. Commits."""
     kept = changed_rows(delete(CachedAnswer).where(CachedAnswer.e164 == e164))
+    kept += changed_rows(delete(CarriedAnswer).where(CarriedAnswer.e164 == e164))
     others = changed_rows(delete(PhoneSearch).where(PhoneSearch.e164 == e164))
     others += changed_rows(delete(SourceTrial).where(SourceTrial.number == e164))
     others += changed_rows(delete(DraftSample).where(DraftSample.number == e164))

@@ -12,6 +12,7 @@ from sqlalchemy import select
 
 from portal.config import LOCALES
 from portal.database import db
+from portal.documents.comparison.two_lists import RowKind
 from portal.documents.reader.parent import SheetFacts
 from portal.documents.reader.sheet_file import DISPLAY_CHARACTERS, Cell, header_of, rows, text_of
 from portal.documents.shown_cells import searched_texts
@@ -21,6 +22,7 @@ from portal.jobs.core.corrected_cells import NOT_TO_FIX, TO_FIX
 from portal.jobs.core.job_tables import CellAnswer
 from portal.jobs.core.status import CellStatus
 from portal.jobs.export import fields_of_job, groups_of
+from portal.jobs.merge.changed_rows import RowChanges, has_kind
 from portal.jobs.models import ScrapingJob
 from portal.jobs.result.index_file import STATUS, Column, NewIndex, Place
 from portal.jobs.result.texts import fold, number_key, order_key
@@ -28,6 +30,7 @@ from portal.sources.base import Outcome
 from portal.sources.words import value_words
 
 NUMBER = "number"
+ROW_CHANGE = "row_change"  # what its row is beside an earlier list; only of a job that is merged with one
 MOST_OWN = 4  # columns of the person that are shown
 OWN = "own."  # before the position of one, in the name of a column
 READ_AT_ONCE = 2000
@@ -76,7 +79,8 @@ def _index_of(job: ScrapingJob, storage: Storage) -> NewIndex:
     sheet = sheet_of(job, storage)
     own = own_columns(job, sheet)
     fields = [field for field in fields_of_job(job) if field not in (NUMBER, STATUS)]
-    names = [STATUS, NUMBER, *(f"{OWN}{column}" for column in own), *fields]
+    changes = RowChanges(job.merge_id) if job.merge_id is not None else None
+    names = [STATUS, NUMBER, *([ROW_CHANGE] if changes else []), *(f"{OWN}{column}" for column in own), *fields]
     facts = {
         "version": version_of(job), "duplicates": queries.duplicates(job),
         "groups": [asdict(group) for group in groups_of(job)],
@@ -96,7 +100,10 @@ def _index_of(job: ScrapingJob, storage: Storage) -> NewIndex:
             if len(bad_places) < corrections.MOST_READ:
                 bad_places.append((row_no, column, place))
         cells, own_text = beside.row(row_no)
-        status.add(CellStatus.of(outcome, reason).value, str)
+        shown = CellStatus.of(outcome, reason)
+        status.add(shown.value, str)
+        if changes:
+            index.columns[ROW_CHANGE].add(_kind_of(changes.of_row(row_no).kind, shown), str)
         number.add(e164 or text, str)
         for one, values in own_values:
             cell = cells[one] if one < len(cells) else None
@@ -112,6 +119,10 @@ def _index_of(job: ScrapingJob, storage: Storage) -> NewIndex:
         index.add((row_no, column, place), f"{searched}\x1f{said.of(answer)}" if answer else searched)
     facts["to_fix"] = corrections.to_keep(job, bad, bad_places)
     return index
+
+
+def _kind_of(kind: RowKind, status: CellStatus) -> str | None:
+    return kind.value if has_kind(kind, is_blank=status == CellStatus.BLANK, of_row=kind) else None
 
 
 def _size_key(number: float, _text: str) -> str:

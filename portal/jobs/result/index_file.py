@@ -20,7 +20,7 @@ from typing import Any, Literal
 
 from portal.jobs.result.texts import alternatives, order_key
 
-MAGIC = b"result-6"
+MAGIC = b"result-7"
 MOST_VALUES = 254  # of a column that is kept as codes
 MOST_FOUND = 10_000  # rows that a search looks for
 FEW = 20_000  # rows that are put in order one by one

@@ -31,6 +31,7 @@ from portal.jobs.models import ScrapingJob
 from portal.jobs.shares import AttemptTaken, Holding, renew
 from portal.jobs.spending.caps import caps_of
 from portal.sources.base import Outcome
+from portal.sources.several import names_of
 
 UNCLAIMED = timedelta(minutes=10)  # the process that forked a lost worker settles it within seconds
 
@@ -147,7 +148,8 @@ def _move_to(holding: Holding, month: str, now: datetime) -> None:
 
 def adopt(holding: Holding, now: datetime) -> int:
     """Take over what is reserved for batches that earlier attempts handed in. Returns for how many questions."""
-    carried = db.session.execute(delete(Reservation).where(*_own(holding.job_id, 0, 0)).returning(Reservation)).scalar()
+    kept = _own(holding.job_id, 0, (holding.step or 1) - 1)
+    carried = db.session.execute(delete(Reservation).where(*kept).returning(Reservation)).scalar()
     if carried is None:
         return 0
     row = {name: getattr(carried, name) for name in ("month", "user_id", "source", "currency", "most", "amount")}
@@ -186,7 +188,7 @@ def close(job_id: int, attempt: int, token: int, asked: Mapping[int, int] | None
         return
     account, month, most, amount = Account(row.user_id, row.source, row.currency), row.month, row.most, row.amount
     db.session.expunge(row)
-    in_batches = _in_batches(job_id)
+    in_batches = _in_batches(job_id, account.source)
     carried = min(amount, most * len(in_batches))
     if asked is None:
         unsure = amount - carried
@@ -196,18 +198,23 @@ def close(job_id: int, attempt: int, token: int, asked: Mapping[int, int] | None
         unsure = min(amount - carried, most * sum(times for no, times in asked.items() if no not in over))
     if carried:
         more = {"month": month, "user_id": account.user_id, "source": account.source, "currency": account.currency}
-        kept = {"job_id": job_id, "attempt": 0, "token": 0, "most": most, "amount": carried, "at": now, **more}
-        db.session.execute(upsert(Reservation.__table__, ("job_id", "attempt", "token"), add=("amount",)), kept)
+        key = {"job_id": job_id, "attempt": 0, "token": _place(job_id, account.source)}
+        kept = {**key, "most": most, "amount": carried, "at": now, **more}
+        db.session.execute(upsert(Reservation.__table__, tuple(key), add=("amount",)), kept)
     if unsure:
         _add_unsure(job_id, account.source, unsure)
     add(account, month, unsure=unsure, reserved=carried - amount)
 
 
-def _in_batches(job_id: int) -> set[int]:
+def _place(job_id: int, source: str) -> int:
+    """Under which token the reservation for a source's batches is kept: those of several sources do not mix."""
+    names = names_of(db.session.scalar(select(ScrapingJob.chain).where(ScrapingJob.id == job_id)) or source)
+    return names.index(source) if source in names else 0
+
+
+def _in_batches(job_id: int, source: str) -> set[int]:
     """The numbers of the ledger, by `no`, that are in a batch which the source has and that wait for its answer."""
-    batches = db.session.scalars(select(Ticket.numbers).where(Ticket.job_id == job_id))
-    e164s = [e164 for numbers in batches for e164 in numbers]
-    if not e164s:
+    if not (e164s := steps.in_batches(job_id, source)):
         return set()
     waiting = (Number.job_id == job_id, Number.outcome == Outcome.WAITING, Number.e164.in_(e164s))
     return set(db.session.scalars(select(Number.no).where(*waiting)))

@@ -16,6 +16,7 @@ from portal.jobs.models import ScrapingJob
 from portal.jobs.spending.caps import Cap, caps_of
 from portal.jobs.spending.reservations import month_of
 from portal.sources.money import billionths
+from portal.sources.several import names_of
 
 COUNTED = 1000
 
@@ -36,25 +37,26 @@ class Room:
         return [cap for cap in caps if self.most is None or cap.left < self.most]
 
 
-def room_of(job: ScrapingJob, now: datetime) -> Room:
-    """Return the room that a job has."""
+def room_of(job: ScrapingJob, now: datetime, step: int | None = None) -> Room:
+    """Return the room that a job has at the source that is asked now, or at the one at `step`."""
+    name = job.source if step is None else names_of(job.all_sources)[step - 1]
     try:
-        facts = sources.facts_of(job.source)
+        facts = sources.facts_of(name)
     except sources.UnknownSource:
         return Room(0, None, [])
-    most = _most(job.source)
+    most = _most(name)
     own = None
     if job.cost_cap is not None:
         held = db.session.scalar(select(func.sum(Reservation.amount)).where(Reservation.job_id == job.id)) or 0
         own = Cap(None, "", facts.currency, job.cost_cap, job.cost + job.cost_unsure + held, held)
     if not facts.is_priced:
         return Room(0, None, [])
-    if (step := steps.at(job)) is not None and step.cost_cap is not None:
-        of_source = (Reservation.job_id == job.id, Reservation.source == job.source)
+    if (at := steps.at(job, step)) is not None and at.cost_cap is not None:
+        of_source = (Reservation.job_id == job.id, Reservation.source == name)
         held = db.session.scalar(select(func.sum(Reservation.amount)).where(*of_source)) or 0
-        its = Cap(None, job.source, facts.currency, step.cost_cap, step.cost + step.cost_unsure + held, held)
+        its = Cap(None, name, facts.currency, at.cost_cap, at.cost + at.cost_unsure + held, held)
         own = its if own is None or its.left < own.left else own
-    return Room(most, own, caps_of(job.user_id, job.source, facts.currency, month_of(now)))
+    return Room(most, own, caps_of(job.user_id, name, facts.currency, month_of(now)))
 
 
 def waiting_for_an_administrator() -> int:

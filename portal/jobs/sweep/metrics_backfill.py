@@ -12,6 +12,7 @@ from sqlalchemy import bindparam, func, insert, select, update
 from portal.database import among, db
 from portal.jobs.core.job_tables import Attempt, Event, EventKind
 from portal.jobs.core.status import ENDED, WAITING, Status
+from portal.jobs.core.step_tables import JobStep
 from portal.jobs.metrics.models import JobEnd
 from portal.jobs.metrics.record import AttemptTimes, CountedEnd, update_metrics, write
 from portal.jobs.models import ScrapingJob
@@ -23,8 +24,9 @@ BATCHES = 10  # in one pass of the sweep: a few seconds at most
 _COLUMNS = [
     getattr(ScrapingJob, name)
     for name in (
-        "id", "user_id", "source", "status", "created_at", "updated_at", "completed_at", "deleted_at", "found_count",
-        "not_found_count", "invalid_count", "rejected_count", "failed_count", "total_numbers", "processed_numbers",
+        "id", "user_id", "source", "chain", "status", "created_at", "updated_at", "completed_at", "deleted_at",
+        "found_count", "not_found_count", "invalid_count", "rejected_count", "failed_count",
+        "total_numbers", "processed_numbers",
     )
 ]  # fmt: skip
 
@@ -47,9 +49,11 @@ def count_ended() -> int:
     jobs = db.session.execute(query.with_for_update(skip_locked=True)).all()
     if jobs:
         ids = [job.id for job in jobs]
-        attempts, ended = _attempts(ids), _end_moments(ids)
+        attempts, ended, steps = _attempts(ids), _end_moments(ids), _steps(ids)
         ends = [
-            CountedEnd.of(job, attempts[job.id], job.completed_at or ended.get(job.id) or job.updated_at)
+            CountedEnd.of(
+                job, attempts[job.id], job.completed_at or ended.get(job.id) or job.updated_at, steps.get(job.id, ())
+            )
             for job in jobs
         ]
         gone = {job.id for job in jobs if job.deleted_at is not None}
@@ -76,6 +80,13 @@ def _attempts(ids: list[int]) -> dict[int, list[AttemptTimes]]:
     query = select(Attempt.job_id, Attempt.started_at, Attempt.ended_at, Attempt.end, Attempt.idle_seconds)
     for job_id, started_at, ended_at, end, idle_seconds in db.session.execute(query.where(Attempt.job_id.in_(ids))):
         found[job_id].append(AttemptTimes(started_at, ended_at, end, idle_seconds))
+    return found
+
+
+def _steps(ids: list[int]) -> dict[int, list[JobStep]]:
+    found: dict[int, list[JobStep]] = defaultdict(list)
+    for step in db.session.scalars(select(JobStep).where(JobStep.job_id.in_(ids)).order_by(JobStep.step)):
+        found[step.job_id].append(step)
     return found
 
 

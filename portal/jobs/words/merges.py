@@ -3,7 +3,7 @@ compared."""
 
 from flask_babel import gettext
 
-from portal.documents.comparison.two_lists import RowKind
+from portal.documents.comparison.two_lists import RowChange, RowKind
 from portal.jobs.core.merge_tables import MergeProblem
 
 BEFORE = "\0"  # stands in the words of a changed row where its telephone was
@@ -27,6 +27,17 @@ def kind_words(kind: RowKind, *, had_none: bool = False) -> str:
             return gettext("Not compared: it has no key")
         case _:
             return gettext("No longer there")
+
+
+def change_words(change: RowChange) -> str:
+    """What a row is beside the earlier list, with the telephone that it had there."""
+    is_known = change.kind != RowKind.CHANGED or change.before
+    return kind_words(change.kind, had_none=not is_known).replace(BEFORE, change.before)
+
+
+def kind_alone_words(kind: RowKind) -> str:
+    """The same of all rows of a kind, whatever their telephones were."""
+    return gettext("Other phone") if kind == RowKind.CHANGED else kind_words(kind)
 
 
 def merge_problem_words(problem: MergeProblem | None) -> str:

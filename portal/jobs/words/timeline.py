@@ -12,6 +12,7 @@ from portal.jobs.words.causes import reason_words
 from portal.jobs.words.money import money_words
 from portal.notices.models import Channel, Delivery
 from portal.notices.words import CHANNELS, kind_words
+from portal.sources.words import source_title
 
 
 def event_tone(event: Event) -> str:
@@ -126,6 +127,13 @@ def _lost(facts: dict[str, Any]) -> str:
     )
 
 
+def _source_skipped(facts: dict[str, Any]) -> str:
+    skipped, then = (source_title(str(facts.get(name, ""))) for name in ("source", "then"))
+    return _joined(
+        gettext("“%(source)s” was skipped: “%(then)s” is asked next.", source=skipped, then=then), _why(facts)
+    )
+
+
 def _retry_due(facts: dict[str, Any]) -> str:
     return gettext("Automatic retry %(retry)s of %(of)s.", retry=_whole(facts, "retry"), of=_whole(facts, "of"))
 
@@ -234,6 +242,7 @@ LINES: dict[EventKind, tuple[str, Callable[[dict[str, Any]], str]]] = {
     EventKind.CANCELLED: ("idle", _cancelled),
     EventKind.PAUSED: ("idle", lambda facts: _joined(gettext("Paused."), _why(facts))),
     EventKind.RESUMED: ("run", lambda facts: _joined(gettext("Resumed."), _why(facts))),
+    EventKind.SOURCE_SKIPPED: ("run", _source_skipped),
     EventKind.TRASHED: ("idle", lambda facts: _joined(gettext("Moved to the trash."), _why(facts))),
     EventKind.RESTORED: ("idle", lambda facts: gettext("Restored from the trash.")),
     EventKind.DELETED: ("idle", lambda facts: _joined(gettext("Deleted."), _why(facts))),

@@ -193,46 +193,54 @@ def _many(request: PastedRequest, country: str) -> FoundNumber | None:
         content = json.loads(request.body)
     except (ValueError, RecursionError):
         content = None
-    for lists in _lists(content):
-        texts = [str(one) for one in lists if isinstance(one, str | int)]
-        numbers = [_e164(text, country) for text in texts]
-        if len(texts) > 1 and len(texts) == len(lists) and all(numbers):
-            form = form_of(texts[0], numbers[0])
-            return _batch(request, _span_of(request.body, lists), mark("numbers_json"), "numbers_json", numbers, form)
-        objects = [one for one in lists if isinstance(one, dict)]
-        if len(objects) > 1 and len(objects) == len(lists):
-            texts = [
-                next((str(v) for v in one.values() if isinstance(v, str | int) and _e164(str(v), country)), "")
-                for one in objects
-            ]
-            if all(texts):
-                first, numbers = json.dumps(objects[0]), [_e164(text, country) for text in texts]
-                each = first.replace(texts[0], FORMS[form_of(texts[0], numbers[0])])
-                found = _batch(
-                    request, _span_of(request.body, lists), f"[{mark('numbers')}]", "numbers", numbers, "e164"
-                )
-                return replace(found, each=each, form=form_of(texts[0], numbers[0]))
-    for text in (request.url, request.body):
-        for match in re.finditer(r"(?:\+|%2B)?\d{7,15}(?:(?:,|%2C|;)(?:\+|%2B)?\d{7,15})+", text):
-            join = ";" if ";" in match[0] else ","
-            texts = [unquote(one) for one in re.split(r",|%2C|;", match[0])]
-            numbers = [_e164(one, country) for one in texts]
-            if all(numbers):
-                made = replace(
-                    request,
-                    url=request.url.replace(match[0], mark("numbers")),
-                    body=request.body.replace(match[0], mark("numbers")),
-                )
-                form = form_of(texts[0], numbers[0])
-                return FoundNumber(
-                    made,
-                    numbers[0],
-                    form,
-                    "numbers",
-                    "" if form in ("e164", "digits", "national") else FORMS[form],
-                    join,
-                    tuple(numbers[1:]),
-                )
+    for found in _lists(content):
+        batch = _of_numbers(request, found, country) or _of_objects(request, found, country)
+        if batch is not None:
+            return batch
+    return next((batch for text in (request.url, request.body) if (batch := _in_a_row(request, text, country))), None)
+
+
+def _of_numbers(request: PastedRequest, found: list[object], country: str) -> FoundNumber | None:
+    """A list of JSON with nothing but numbers."""
+    texts = [str(one) for one in found if isinstance(one, str | int)]
+    numbers = [_e164(text, country) for text in texts]
+    if len(texts) < 2 or len(texts) != len(found) or not all(numbers):
+        return None
+    form = form_of(texts[0], numbers[0])
+    return _batch(request, _span_of(request.body, found), mark("numbers_json"), "numbers_json", numbers, form)
+
+
+def _of_objects(request: PastedRequest, found: list[object], country: str) -> FoundNumber | None:
+    """A list of JSON with objects that have a number each."""
+    objects = [one for one in found if isinstance(one, dict)]
+    if len(objects) < 2 or len(objects) != len(found):
+        return None
+    texts = [
+        next((str(v) for v in one.values() if isinstance(v, str | int) and _e164(str(v), country)), "")
+        for one in objects
+    ]
+    if not all(texts):
+        return None
+    numbers = [_e164(text, country) for text in texts]
+    form = form_of(texts[0], numbers[0])
+    each = json.dumps(objects[0]).replace(texts[0], FORMS[form])
+    batch = _batch(request, _span_of(request.body, found), f"[{mark('numbers')}]", "numbers", numbers, "e164")
+    return replace(batch, each=each, form=form)
+
+
+def _in_a_row(request: PastedRequest, text: str, country: str) -> FoundNumber | None:
+    """Numbers in a text with commas or semicolons between them."""
+    for match in re.finditer(r"(?:\+|%2B)?\d{7,15}(?:(?:,|%2C|;)(?:\+|%2B)?\d{7,15})+", text):
+        texts = [unquote(one) for one in re.split(r",|%2C|;", match[0])]
+        numbers = [_e164(one, country) for one in texts]
+        if not all(numbers):
+            continue
+        url, body = (one.replace(match[0], mark("numbers")) for one in (request.url, request.body))
+        form = form_of(texts[0], numbers[0])
+        each = "" if form in ("e164", "digits", "national") else FORMS[form]
+        join = ";" if ";" in match[0] else ","
+        made = replace(request, url=url, body=body)
+        return FoundNumber(made, numbers[0], form, "numbers", each, join, tuple(numbers[1:]))
     return None
 
 

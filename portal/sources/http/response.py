@@ -179,7 +179,10 @@ class SourceResponse:
         if "=" not in text:
             raise UnreadableResponse("not a form")
         pairs = parse_qsl(text, keep_blank_values=True, encoding=self._charset(), errors="replace")
-        return {name: clean_text(value) for name, value in reversed(pairs)}
+        found: dict[str, str] = {}
+        for name, value in pairs:
+            found.setdefault(name, clean_text(value))
+        return found
 
     @cached_property
     def plain_text(self) -> str:

@@ -22,6 +22,7 @@ VERBS: dict[str, LazyString] = {
     "time_out": _("marked the attempt as timed out"),
     "limits": _("changed the limits of the file"),
     "put_first": _("put the file first"),
+    "skip_source": _("let the file go on with its next source"),
     "repeat": _("set when the file is looked up again"),
     "repeat_stopped": _("stopped repeating the file"),
     "operation_begun": _("started a bulk operation"),

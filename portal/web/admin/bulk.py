@@ -83,6 +83,13 @@ def cancel() -> Response:
     return _do(Verb.CANCEL)
 
 
+@blueprint.post("/admin/jobs/next-source")
+@admin_required
+def skip_source() -> Response:
+    """Let the selected jobs that one of their several sources holds up go on with the next one."""
+    return _do(Verb.SKIP_SOURCE)
+
+
 @blueprint.post("/admin/jobs/limits")
 @admin_required
 def limits() -> Response:

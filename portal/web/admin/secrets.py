@@ -31,7 +31,7 @@ def set_secret() -> Response:
         flash(gettext("Enter the secret."), "bad")
     else:
         secret_store.save(name, value, current_app.config["SIGNING_KEYS"], current_user.email, utcnow())
-        catalogue.ask_again()
+        catalogue.note_saved()
         flash(gettext("The secret %(name)s was saved. All machines use it within half a minute.", name=name), "ok")
     return _back()
 
@@ -41,7 +41,7 @@ def set_secret() -> Response:
 def delete_secret(name: str) -> Response:
     """Delete a kept secret."""
     if secret_store.forget(name, current_user.email, utcnow()):
-        catalogue.ask_again()
+        catalogue.note_saved()
         flash(gettext("The secret %(name)s was deleted.", name=name), "ok")
     else:
         flash(gettext("The secret %(name)s was already deleted.", name=name), "info")

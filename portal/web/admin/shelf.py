@@ -45,7 +45,7 @@ def use(name: str) -> Response:
     except shelf.NotPlaced:
         flash(gettext("The keys are saved, but the recipe could not be put into the folder of recipes."), "bad")
         return make_response(redirect(url_for("admin.shelf")))
-    catalogue.refresh_now()
+    catalogue.note_saved()
     flash(gettext("The source is ready: people can choose it for their files."), "ok")
     is_here = name in sources.names()
     return make_response(redirect(url_for("admin.source", name=name) if is_here else url_for("admin.sources")))

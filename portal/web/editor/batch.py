@@ -77,7 +77,7 @@ def _fields(page: DraftPage) -> None:
 def _poll(page: DraftPage) -> str:
     """Keep how the answers are fetched; returns what is wrong with it."""
     document, form = page.document, request.form
-    values = page.ticket_values
+    values = page.first_values
     address, ticket = form.get("poll_url", "").strip()[:2000], form.get("ticket", "").strip()[:500]
     address = address.removeprefix("curl ").strip(" \"'")
     if "{ticket}" not in address:

@@ -88,7 +88,7 @@ def _place(page: DraftPage) -> bool:
         )
     except shelf.NotPlaced:
         return False
-    catalogue.refresh_now()
+    catalogue.note_saved()
     return True
 
 

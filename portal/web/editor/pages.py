@@ -80,7 +80,7 @@ def delete(token: str) -> Response:
         if name not in others and not any(name in text for text in texts):
             secret_store.forget(name, current_user.email, now)
     drafts.remove(token)
-    catalogue.refresh_now()
+    catalogue.note_saved()
     flash(gettext("The draft was deleted, with its answers."), "ok")
     return make_response(redirect(url_for("editor.index"), 303))
 
@@ -144,7 +144,7 @@ def keep_secrets(values: dict[str, str], now: datetime) -> None:
     for name, value in given.items():
         secret_store.save(name, value, keys, current_user.email, now)
     if given:
-        catalogue.refresh_now()
+        catalogue.note_saved()
 
 
 def keep_secrets_of_form(page: DraftPage, now: datetime) -> None:

@@ -64,6 +64,6 @@ def go_back(name: str, version_id: int) -> Response:
         flash(gettext("The configuration could not be put into its folder."), "bad")
     else:
         drafts.note_offer(current_user.email, name, now)
-        catalogue.refresh_now()
+        catalogue.note_saved()
         flash(gettext("The version %(name)s is in use again.", name=version.name), "ok")
     return make_response(redirect(url_for("editor.versions", name=name), 303))

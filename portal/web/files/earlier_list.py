@@ -102,7 +102,7 @@ def earlier_rows(job_id: int) -> Response:
     before = drafts.earlier_job(merge, current_user) if merge else None
     if merge is None or before is None:
         abort(404)
-    return send(before, None, kept_or_default(current_user.id, before.source), RowChoice(rows=RowSet(merge.id)))
+    return send(before, None, kept_or_default(current_user.id, before.all_sources), RowChoice(rows=RowSet(merge.id)))
 
 
 def _without_version(fields: MultiDict[str, str]) -> MultiDict[str, str]:

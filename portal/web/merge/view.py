@@ -16,6 +16,7 @@ from portal.jobs.core.merge_tables import Asks, ListMerge, MergeProblem, MergeSt
 from portal.jobs.merge import candidates, drafts
 from portal.jobs.merge.carried import Carried
 from portal.jobs.merge.changed_rows import RowChanges
+from portal.jobs.merge.runner import SAME_AND_BLANK
 from portal.jobs.models import ScrapingJob
 from portal.jobs.spending.estimate import Corrected, Merged
 from portal.jobs.words.merges import merge_problem_words
@@ -56,6 +57,11 @@ class MergeView:
     def rows(self, kind: str) -> int:
         """How many rows are of this kind, a RowKind's value, or how many rows of the earlier list have no key."""
         return int(self.merge.counts.get(kind, 0))
+
+    @property
+    def same_phone(self) -> int:
+        """How many rows have the same telephone: without those that have none in either list."""
+        return self.rows(RowKind.SAME) - self.rows(SAME_AND_BLANK)
 
     @property
     def matched(self) -> int:

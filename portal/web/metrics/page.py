@@ -18,6 +18,7 @@ from portal.jobs.metrics.models import EVERYBODY
 from portal.jobs.metrics.periods import Span
 from portal.jobs.metrics.summary import Sums, total
 from portal.jobs.words.statuses import outcome_count_words, status_words
+from portal.sources.several import SEVERAL
 from portal.web.locale import reader_zone
 from portal.web.metrics import tables as metrics_tables
 from portal.web.metrics.charts import Chart, Series, stacked
@@ -133,6 +134,7 @@ def _page(query: MetricsQuery, now: datetime, user_id: int) -> dict[str, Any]:
         "span": span,
         "problem": problem,
         "whole": whole,
+        "has_several": SEVERAL in parts,
         "facts": _facts(whole, whole_before),
         "tables": {one.name: one for one in made},
         "charts": [

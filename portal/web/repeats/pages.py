@@ -1,5 +1,6 @@
 """A file that is repeated: its rule, set and ended on its page, and the answers that are not the same as last time."""
 
+from collections.abc import Mapping
 from datetime import time
 from typing import Any
 
@@ -12,6 +13,8 @@ from portal.jobs import repeats
 from portal.jobs.core.answer_changes import AnswerChange
 from portal.jobs.core.repeat_rule import LAST_DAY, Every, RepeatRule
 from portal.jobs.core.status import Status
+from portal.jobs.export import answer_headings, fields_of_job
+from portal.jobs.models import ScrapingJob
 from portal.jobs.words.repeats import rule_words
 from portal.jobs.words.statuses import outcome_words
 from portal.sources.words import field_label, value_words
@@ -55,7 +58,8 @@ def changes(job_id: int) -> str:
     """What is not the same as the last time that the file was looked up."""
     job = visible_job(job_id)
     before = repeats.job_before_of(job)
-    rows = [_row(change) for change in repeats.changes_since(before, job, ON_THE_PAGE)] if before else []
+    headings = _headings(job)
+    rows = [_row(change, headings) for change in repeats.changes_since(before, job, ON_THE_PAGE)] if before else []
     count = repeats.count_since(before, job) if before and len(rows) == ON_THE_PAGE else len(rows)
     return render_template("jobs/changes.html", job=job, before=before, rows=rows, count=count)
 
@@ -71,9 +75,10 @@ def changes_file(job_id: int) -> Response:
         Column("what", gettext("What changed"), "word"), Column("before", gettext("Last time"), "word"),
         Column("now", gettext("Now"), "word"),
     ]  # fmt: skip
+    headings = _headings(job)
     rows: list[list[Value]] = [
         [str(row["row"]), row["number"], *line]
-        for row in map(_row, repeats.changes_since(before, job) if before else ())
+        for row in (_row(change, headings) for change in (repeats.changes_since(before, job) if before else ()))
         for line in row["lines"]
     ]
     answer = make_response(Table("changes", gettext("What changed"), columns, rows).as_csv())
@@ -96,14 +101,22 @@ def _rule() -> RepeatRule | None:
     return RepeatRule(every, day, at, chosen_time_zone()) if fits[every] else None
 
 
-def _row(change: AnswerChange) -> dict[str, Any]:
+def _headings(job: ScrapingJob) -> dict[str, str]:
+    """What the fields of its answers are called in its files."""
+    return answer_headings(fields_of_job(job), job.all_sources)
+
+
+def _row(change: AnswerChange, headings: Mapping[str, str]) -> dict[str, Any]:
     """One changed number for the table: each field that differs, with what it was and is."""
     fields = [
         (name, change.before.get(name, ""), change.now.get(name, ""))
         for name in dict.fromkeys((*change.before, *change.now))
         if change.before.get(name, "") != change.now.get(name, "")
     ]
-    lines = [(field_label(name), value_words(name, was), value_words(name, now)) for name, was, now in fields]
+    lines = [
+        (headings.get(name) or field_label(name), value_words(name, was), value_words(name, now))
+        for name, was, now in fields
+    ]
     if change.outcome_before != change.outcome:
         was = outcome_words(change.outcome_before) if change.outcome_before else ""
         lines.insert(0, (gettext("Status"), was, outcome_words(change.outcome)))

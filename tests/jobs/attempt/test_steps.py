@@ -224,6 +224,45 @@ def test_a_repeat_has_the_same_sources(alice, make_job) -> None:
         assert before is not None and before.id == job.id
 
 
+def test_a_repeat_keeps_the_limits_of_the_file_and_of_each_source(alice, make_job) -> None:
+    with asked(first="-", second="+"):
+        job = make_job(alice, 4, source="first", then=[then("second", "beside", 5)], cost_cap=70)
+        assert commands.set_cost_cap(job.id, 7, "alice@example.com", NOW, step=2)  # as it was raised on the page
+        assert to_the_end(job) == Status.COMPLETED
+        repeat = repeats.set_repeat(job, RepeatRule(Every.DAY, 0, time(9), "Europe/Madrid"), "alice@example.com", NOW)
+        (again_id,) = repeats.run_due(repeat.next_at)
+        again = db.session.get_one(ScrapingJob, again_id)
+        assert (again.cost_cap, [one.cost_cap for one in steps.of_job(again)]) == (70, [None, 7])
+
+
+def test_a_file_whose_source_was_skipped_is_repeated_from_the_first_one_on(alice, make_job) -> None:
+    with asked(first="+", second="+") as (first, _):
+        job = make_job(alice, 4, source="first", then=[then("second")])
+        db.session.execute(db.update(ScrapingJob).values(wait_cause=CauseCode.SOURCE_DOWN))
+        db.session.commit()
+        assert commands.skip_source(job.id, job.round, "alice@example.com", NOW)
+        assert to_the_end(job) == Status.COMPLETED and not first.calls
+        repeat = repeats.set_repeat(job, RepeatRule(Every.DAY, 0, time(9), "Europe/Madrid"), "alice@example.com", NOW)
+        (again_id,) = repeats.run_due(repeat.next_at)
+        again = db.session.get_one(ScrapingJob, again_id)
+        assert to_the_end(again) == Status.COMPLETED and len(calls(first)) == 4
+        assert repeats.count_since(job, again) == 4, "another source has answered"
+
+
+def test_the_first_numbers_are_looked_up_at_the_next_source_before_the_pause(alice, make_job) -> None:
+    with asked(first="+", second="-+") as (first, second):
+        job = make_job(alice, 8, source="first", then=[then("second")], first=3)
+        db.session.execute(db.update(ScrapingJob).values(wait_cause=CauseCode.SOURCE_DOWN))
+        db.session.commit()
+        assert commands.skip_source(job.id, job.round, "alice@example.com", NOW)
+        assert runner.run(job.id, 0, given()) == Status.RETRYING
+        assert job.paused_at and job.wait_cause == CauseCode.FIRST_READY and job.step == 2
+        assert (outcomes(job), calls(second), first.calls) == ("x+x.....", [0, 1, 2], {})
+        assert ScrapingJob.resume(job.id, "alice@example.com", NOW)
+        db.session.commit()
+        assert to_the_end(job) == Status.FAILED and outcomes(job) == "x+x+x+x+" and len(calls(second)) == 8
+
+
 def test_a_job_with_one_source_has_no_rows_of_steps(alice, make_job, counting) -> None:
     job = make_job(alice, 3, source="counting")
     assert to_the_end(job) == Status.COMPLETED and steps.of_job(job) == [] and job.chain == ""

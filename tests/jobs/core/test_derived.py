@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from portal.jobs.core.derived import (
+    LATER,
     Action,
     Summary,
     actions,
@@ -178,3 +179,31 @@ def test_of_several_sources_each_that_a_cell_has_behind_it_counts() -> None:
     quick = {**two, "processed_numbers": 50, "found_count": 50}
     assert progress(a_job(**quick), SOON).seconds_left is None  # nobody knows how many come to the second source
     assert progress(a_job(**quick, step=2), SOON).seconds_left is not None
+
+
+@given(
+    count=st.integers(2, 4), step=st.integers(1, 3), cells=st.integers(40, 2000), share=st.floats(0.1, 0.9),
+    found=st.floats(0, 1), failed=st.integers(0, 5), paces=st.lists(st.floats(0.01, 10), min_size=4, max_size=4),
+)  # fmt: skip
+def test_of_several_sources_the_time_left_is_enough_if_all_are_asked(
+    count: int, step: int, cells: int, share: float, found: float, failed: int, paces: list[float]
+) -> None:
+    """A source was asked about a share of the cells that came to it; the rest goes through all that follow."""
+    step = min(step, count - 1)
+    asked = max(30, int(cells * share))
+    ready = int(asked * found)  # the others of these wait for the next source
+    gone_on, rest = asked - ready, cells - asked
+    names = ",".join(f"source{n}" for n in range(1, count + 1))
+    more = {
+        "total_numbers": cells + failed, "failed_count": failed, "processed_numbers": ready, "found_count": ready,
+        "processed_at_claim": -gone_on, "step": step, "step_count": count, "all_sources": names,
+        "passed_on": gone_on * step + (rest + failed) * (step - 1),
+    }  # fmt: skip
+    seconds = asked * paces[0]
+    left = progress(a_job(**more), after(seconds), lambda name, n: n * paces[int(name[6:]) - 1])
+    behind = sum((gone_on + rest) * paces[n - 1] for n in range(step + 1, count + 1))
+    assert left.seconds_left is None and left.most_seconds is not None
+    assert left.most_seconds >= (rest * paces[0] + behind) * 0.999
+    assert left.most_seconds <= ((rest + failed) * paces[0] + behind) * LATER + gone_on * paces[0] * LATER
+    assert progress(a_job(**more), after(seconds)).most_seconds is None  # nobody knows how fast the others are
+    assert progress(a_job(**{**more, "step": count}), after(seconds), lambda *_: 1.0).most_seconds is None

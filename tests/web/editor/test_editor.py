@@ -31,6 +31,10 @@ WALKS = {
     "page": (["MásMóvil", "Móvil"], {"operator": "MásMóvil", "line_type": "Móvil"}),
     "csv": (["Digi", "si"], {"operator": "Digi", "ported": "yes"}),
     "batch": (["Yoigo"], {"operator": "Yoigo"}),
+    "credits": (
+        ["21407", "Movistar", "false"],
+        {"mcc_mnc": "21407", "original_operator": "Movistar", "ported": "no"},
+    ),
 }
 
 
@@ -186,6 +190,19 @@ def test_text_and_forms_are_one_document(as_ada: FlaskClient, tmp_path: Path) ->
     assert 'rate = "5/min"' in found.text and "line_type" in found.text and "operator =" not in found.text
     (proof,) = run_tests(recipe_of(found.text, tmp_path / "x.toml"))
     assert proof.passed and "network" in proof.case.expect
+
+
+def test_an_answer_that_misleads_is_removed_and_what_it_cost_stays(as_ada: FlaskClient) -> None:
+    with provider(apis.bearer_api) as server:
+        here = paste(as_ada, apis.command("bearer", server.url))
+        ask(as_ada, here, price="0,02", unknown="+34612345671")  # which it knows after all
+        page = as_ada.get(f"{here}/answers").text
+        remove = re.findall(r'action="(/admin/editor/[^"]+/samples/\d+/delete)"', page)
+        assert len(remove) == 2 and "Remove the answer for +34612345671" in page
+        assert as_ada.post(remove[1]).location.endswith("/answers#asked")
+    page = as_ada.get(f"{here}/answers").text
+    assert page.count("data-sample=") == 1 and "+34612345671" not in page
+    assert "0.04" in as_ada.get("/admin/spending").text
 
 
 def test_versions_have_an_author_and_go_back(as_ada: FlaskClient) -> None:
