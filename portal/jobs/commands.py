@@ -306,13 +306,13 @@ def set_limits(
 
 
 def set_cost_cap(
-    job_id: int, cost_cap: int | None, actor: str, now: datetime, *, step: int | None = None
+    job_id: int, cost_cap: int | None, actor: str, now: datetime, *, step: int | None = None, why: str | None = None
 ) -> ScrapingJob | None:
     """Change the most that a job may cost, or that the one of its sources at `step` may. One that is paused at a cap
     continues; it pauses again at the next one."""
-    job = ScrapingJob.set_cost_cap(job_id, cost_cap, actor, now, step=step)
+    job = ScrapingJob.set_cost_cap(job_id, cost_cap, actor, now, step=step, why=why)
     lifted = ScrapingJob.lift_cap(job_id, now) if job is not None else None
-    return _commit(job, now, "cost_cap", actor, push=lifted is not None)
+    return _commit(job, now, "cost_cap", actor, why, push=lifted is not None)
 
 
 def note_seen(job_id: int, user_id: int) -> bool:

@@ -129,7 +129,7 @@ def skip_source(job_id: int) -> Response:
     pressing it twice skips one source."""
     job = visible_job(job_id)
     seen_round = request.form.get("round", default=job.round, type=whole)
-    done = commands.skip_source(job_id, seen_round, current_user.email, utcnow())
+    done = commands.skip_source(job_id, seen_round, current_user.email, utcnow(), why=why_of(job))
     if done is None:
         return already_changed(job_id)
     then = source_title(done.source)
@@ -141,13 +141,13 @@ def skip_source(job_id: int) -> Response:
 def cost_cap(job_id: int) -> Response:
     """Change the most that the file may cost, or that the one of its several sources at `step` may; an empty field
     removes the limit."""
-    visible_job(job_id)
+    job = visible_job(job_id)
     try:
         amount = amount_typed(request.form.get("cost_cap", ""))
     except ValueError:
         return invalid_input(job_id, gettext("Write the limit as an amount, such as 25.00, or leave it empty."))
     step = request.form.get("step", type=whole)
-    done = commands.set_cost_cap(job_id, amount, current_user.email, utcnow(), step=step)
+    done = commands.set_cost_cap(job_id, amount, current_user.email, utcnow(), step=step, why=why_of(job))
     return respond(job_id, gettext("The limit is saved.")) if done else already_changed(job_id)
 
 

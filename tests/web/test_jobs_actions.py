@@ -301,6 +301,14 @@ def test_why_an_admin_changed_somebody_elses_file_is_kept_with_the_name(
     assert (entry.admin, entry.reason) == ("ada@example.com", "Luis asked for it")
 
 
+def test_why_an_admin_changed_a_spending_limit_is_kept_too(as_ada: FlaskClient, alice: User, make_job: MakeJob) -> None:
+    job = make_job(alice)
+    as_ada.post(f"/jobs/{job.id}/cost-cap", data={"cost_cap": "2.50", "why": "Luis pays"})
+    assert queries.timeline(standing(job))[0].facts["why"] == "Luis pays"
+    assert db.session.scalars(select(AuditEntry.reason).where(AuditEntry.verb == "cost_cap")).all() == ["Luis pays"]
+    assert "Reason given: Luis pays" in page_of(as_ada, job)
+
+
 def test_an_owner_gives_no_reason(as_alice: FlaskClient, alice: User, make_job: MakeJob) -> None:
     job = make_job(alice)
     as_alice.post(f"/jobs/{job.id}/cancel", data={"why": "typed by a program"})

@@ -203,7 +203,14 @@ class PersonVerbs(Guards):
 
     @classmethod
     def set_cost_cap(
-        cls, job_id: int, cost_cap: int | None, actor: str, now: datetime, *, step: int | None = None
+        cls,
+        job_id: int,
+        cost_cap: int | None,
+        actor: str,
+        now: datetime,
+        *,
+        step: int | None = None,
+        why: str | None = None,
     ) -> Self | None:
         """Change the most that the job may cost, or that the one of its several sources at `step` may, in billionths of
         its currency; None: no cap of its own."""
@@ -211,5 +218,6 @@ class PersonVerbs(Guards):
         if job and step and not steps.set_cost_cap(job_id, step, cost_cap):
             return None
         if job:
-            timeline.record(job.id, EventKind.LIMITS_SET, now, actor, cost_cap=cost_cap, currency=job.currency)
+            facts = {"cost_cap": cost_cap, "currency": job.currency, "why": why}
+            timeline.record(job.id, EventKind.LIMITS_SET, now, actor, **facts)
         return job

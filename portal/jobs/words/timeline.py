@@ -173,7 +173,7 @@ def _cost_cap(facts: dict[str, Any]) -> str:
 
 def _limits(facts: dict[str, Any]) -> str:
     if "currency" in facts:
-        return _cost_cap(facts)
+        return _joined(_cost_cap(facts), _why(facts))
     changed = gettext(
         "The limits were changed: %(retries)s retries, %(minutes)s minutes without progress.",
         retries=_whole(facts, "max_retries"),
