@@ -18,7 +18,10 @@ blueprint = Blueprint("locale", __name__)
 
 
 def chosen_locale() -> str:
-    """The person's choice, else this browser's choice by cookie, else its language, else the portal's default."""
+    """The person's choice, else this browser's choice by cookie, else its language, else the portal's default, which is
+    also that of code outside a request."""
+    if not has_request_context():
+        return str(current_app.config["DEFAULT_LOCALE"])
     chosen = getattr(current_user, "locale", None) or request.cookies.get(cookie_name("locale"))
     if chosen in LOCALES:
         return chosen

@@ -21,7 +21,7 @@ def test_a_job_remembers_its_versions(make_job: Callable[..., ScrapingJob], alic
     assert source_version.is_last(job.source_versions, "recipe 2, data of May"), "although it has a comma"
     source_version.note(job.id, 1, job.source_versions, "recipe of a late worker")
     page = as_alice.get(f"/jobs/{job.id}").get_data(as_text=True)
-    assert "recipe aaaa1111; recipe 2, data of May" in page and "late worker" not in page
+    assert "aaaa1111; 2, data of May" in page and "late worker" not in page
     db.session.refresh(job)
     for number in range(9):
         source_version.note(job.id, 2, job.source_versions, f"{number} {'x' * 60}")
