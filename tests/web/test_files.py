@@ -156,6 +156,18 @@ def test_what_is_written_about_a_file_is_kept_found_and_shown(app: Flask, as_ali
     assert db.session.get_one(Document, document.id).file_name == "Málaga-abril.xlsx"
 
 
+@pytest.mark.parametrize("labels", ["a, b, c, d, e, f, f", f"a, b, c, d, e, f, {'g' * 25}", f"f{'g' * 24}, b"])
+def test_labels_that_are_not_kept_are_named(app: Flask, as_alice: FlaskClient, alice: User, labels: str) -> None:
+    document = cast.make_document(app, alice, ["612345678"])
+    page = as_alice.post(f"/documents/{document.id}/name", data={"labels": labels}, follow_redirects=True).text
+    part = as_alice.post(f"/documents/{document.id}/name", data={"labels": labels}, headers={"HX-Request": "true"}).text
+    db.session.expire_all()
+    typed = dict.fromkeys(label.strip() for label in labels.split(","))
+    left_out = ", ".join(label for label in typed if label not in document.labels)
+    assert left_out and f"Saved, but without {left_out}: a file has" in page and f"without {left_out}: a file" in part
+    assert set(document.labels) <= set(typed), "none is cut"
+
+
 @pytest.mark.parametrize(
     ("then", "words"),
     [

@@ -25,16 +25,21 @@ LABELS_LOOKED_AT = 500  # of the person's newest files, for the labels that are 
 
 @dataclass(frozen=True)
 class Naming:
-    """A name, a note and labels as a form gives them, made fit to keep: `of` does."""
+    """A name, a note and labels as a form gives them, made fit to keep: `of` does. `left_out` are the labels that could
+    not be kept: those after the fifth, and too long ones."""
 
     name: str
     note: str
     labels: tuple[str, ...]
+    left_out: tuple[str, ...] = ()
 
     @classmethod
     def of(cls, name: str, note: str, labels: str, old_name: str) -> "Naming":
         """Make it from a form's fields; `labels` are separated by commas. An empty name keeps the old one."""
-        return cls(_with_ending(name, old_name), _line(note)[:NOTE_LENGTH], _labels(labels))
+        found = _labels(labels)
+        kept = tuple(label for label in found if len(label) <= LABEL_LENGTH)[:MOST_LABELS]
+        left_out = tuple(label for label in found if label not in kept)
+        return cls(_with_ending(name, old_name), _line(note)[:NOTE_LENGTH], kept, left_out)
 
 
 def name_job(job: ScrapingJob, given: Naming, actor: str, now: datetime) -> None:
@@ -86,9 +91,9 @@ def _labels(text: str) -> tuple[str, ...]:
     """Each label once, whatever its capitals."""
     found: dict[str, str] = {}
     for part in text.split(","):
-        if label := _line(part).lstrip("#").strip()[:LABEL_LENGTH].rstrip():
+        if label := _line(part).lstrip("#").strip():
             found.setdefault(fold(label), label)
-    return tuple(found.values())[:MOST_LABELS]
+    return tuple(found.values())
 
 
 def _line(text: str) -> str:

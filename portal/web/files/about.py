@@ -20,9 +20,10 @@ blueprint = Blueprint("about_file", __name__)
 def name_job(job_id: int) -> Response:
     """Give a job's file another name, a note and labels."""
     job = queries.find_job(current_user, job_id) or abort(404)
-    naming.name_job(job, _given(job.file_name), current_user.email, utcnow())
+    given = _given(job.file_name)
+    naming.name_job(job, given, current_user.email, utcnow())
     job = queries.find_job(current_user, job_id) or abort(404)
-    return _answer(job, url_for("jobs.show", job_id=job_id))
+    return _answer(job, given, url_for("jobs.show", job_id=job_id))
 
 
 @blueprint.post("/documents/<id:document_id>/name")
@@ -32,8 +33,9 @@ def name_document(document_id: int) -> Response:
     document = queries.find_document(current_user, document_id)
     if document is None or document.user_id != current_user.id:
         abort(404)
-    naming.name_document(document, _given(document.file_name))
-    return _answer(document, url_for("documents.show", document_id=document_id))
+    given = _given(document.file_name)
+    naming.name_document(document, given)
+    return _answer(document, given, url_for("documents.show", document_id=document_id))
 
 
 def _given(old_name: str) -> Naming:
@@ -41,8 +43,15 @@ def _given(old_name: str) -> Naming:
     return Naming.of(form.get("name", ""), form.get("note", ""), form.get("labels", ""), old_name)
 
 
-def _answer(file: ScrapingJob | Document, page: str) -> Response:
+def _answer(file: ScrapingJob | Document, given: Naming, page: str) -> Response:
+    kind, words = "ok", gettext("Saved.")
+    if given.left_out:
+        kind, words = "warn", gettext(
+            "Saved, but without %(labels)s: a file has at most five labels, of at most %(letters)s letters.",
+            labels=", ".join(given.left_out), letters=naming.LABEL_LENGTH,
+        )  # fmt: skip
     if wants_fragment():
-        return make_response(render_template("documents/_about_saved.html", file=file))
-    flash(gettext("Saved."), "ok")
+        saved = {"toast": words, "toast_kind": kind}
+        return make_response(render_template("documents/_about_saved.html", file=file, **saved))
+    flash(words, kind)
     return make_response(redirect(page, 303))
