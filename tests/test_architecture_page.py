@@ -30,6 +30,22 @@ def test_every_file_that_it_names_is_there() -> None:
     assert [path for path in named if not (ROOT / path).exists()] == []
 
 
+def test_every_room_is_in_the_drawing() -> None:
+    drawing = PAGE.split("## The way of a file")[0]
+    inside = ("jobs", "notices", "documents", "sources", "web", "cli")
+    rooms = [
+        path.stem for path in (ROOT / "portal").iterdir() if path.suffix == ".py" or (path / "__init__.py").exists()
+    ]
+    rooms += [
+        f"{outer}/{path.name}"
+        for outer in inside
+        for path in (ROOT / "portal" / outer).iterdir()
+        if (path / "__init__.py").exists()
+    ]
+    missing = [room for room in rooms if not room.startswith("__") and not re.search(rf"(?<![\w/]){room}\b", drawing)]
+    assert len(rooms) > 50 and missing == []
+
+
 def test_a_function_that_is_gone_is_found() -> None:
     assert missing_functions("`portal.clock:yesterday` `portal.nowhere:x` `portal.clock:utcnow`") == [
         "portal.clock:yesterday", "portal.nowhere:x",

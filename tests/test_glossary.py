@@ -9,7 +9,7 @@ from flask_babel import force_locale
 from portal.config import ROOT
 from portal.jobs.core.status import CellStatus, Status
 from portal.jobs.words.statuses import outcome_words, status_words
-from tests.support.catalogue import messages
+from tests.support.catalogue import both_texts, messages
 
 PLACEHOLDER = re.compile(r"%\(\w+\)s")
 GLOSSARY = (ROOT / "docs" / "glossary.md").read_text()
@@ -62,3 +62,10 @@ def test_statuses_and_answers_are_called_as_the_glossary_says(app: Flask) -> Non
                 assert said == {row[0]: row[place] for row in rows_of("Statuses of a job")}
                 said = {f"`{outcome}`": outcome_words(outcome) for outcome in CellStatus}
                 assert said == {row[0]: row[place] for row in rows_of("Answers of a number")}
+
+
+def test_actions_are_called_as_the_glossary_says() -> None:
+    said = {pair for message in messages() for pair in both_texts(message)}
+    for code, *labels in rows_of("Actions"):
+        english, spanish = ([re.sub(r" \(.*\)$", "", word) for word in words.split("; ")] for words in labels)
+        assert set(zip(english, spanish, strict=True)) <= said, code

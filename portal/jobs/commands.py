@@ -277,14 +277,14 @@ def cancel(job_id: int, actor: str, now: datetime, *, why: str | None = None) ->
     return _commit(ScrapingJob.cancel(job_id, actor, now, why=why), now, "cancel", actor, why)
 
 
-def pause(job_id: int, actor: str, now: datetime) -> ScrapingJob | None:
+def pause(job_id: int, actor: str, now: datetime, *, why: str | None = None) -> ScrapingJob | None:
     """Let a job wait until somebody resumes it."""
-    return _commit(ScrapingJob.pause(job_id, actor, now), now, "pause", actor)
+    return _commit(ScrapingJob.pause(job_id, actor, now, why=why), now, "pause", actor, why)
 
 
-def resume(job_id: int, actor: str, now: datetime) -> ScrapingJob | None:
+def resume(job_id: int, actor: str, now: datetime, *, why: str | None = None) -> ScrapingJob | None:
     """Let a paused job continue, or start one now that was to start later."""
-    return _commit(ScrapingJob.resume(job_id, actor, now), now, "resume", actor, push=True)
+    return _commit(ScrapingJob.resume(job_id, actor, now, why=why), now, "resume", actor, why, push=True)
 
 
 def time_out(job_id: int, actor: str, why: str, now: datetime) -> ScrapingJob | None:
@@ -292,24 +292,27 @@ def time_out(job_id: int, actor: str, why: str, now: datetime) -> ScrapingJob | 
     return _commit(ScrapingJob.time_out_by_hand(job_id, actor, why, now, backoff()), now, "time_out", actor, why)
 
 
-def put_first(job_id: int, actor: str, now: datetime) -> ScrapingJob | None:
+def put_first(job_id: int, actor: str, now: datetime, *, why: str | None = None) -> ScrapingJob | None:
     """Let a waiting job go before everybody's others, as an admin."""
-    return _commit(ScrapingJob.put_first(job_id, actor, now), now, "put_first", actor, push=True)
+    return _commit(ScrapingJob.put_first(job_id, actor, now, why=why), now, "put_first", actor, why, push=True)
 
 
-def set_limits(job_id: int, max_retries: int, timeout_minutes: int, actor: str, now: datetime) -> ScrapingJob | None:
+def set_limits(
+    job_id: int, max_retries: int, timeout_minutes: int, actor: str, now: datetime, *, why: str | None = None
+) -> ScrapingJob | None:
     """Change how many retries and minutes one job has, as an admin."""
-    return _commit(ScrapingJob.set_limits(job_id, max_retries, timeout_minutes, actor, now), now, "limits", actor)
+    job = ScrapingJob.set_limits(job_id, max_retries, timeout_minutes, actor, now, why=why)
+    return _commit(job, now, "limits", actor, why)
 
 
 def set_cost_cap(
-    job_id: int, cost_cap: int | None, actor: str, now: datetime, *, step: int | None = None
+    job_id: int, cost_cap: int | None, actor: str, now: datetime, *, step: int | None = None, why: str | None = None
 ) -> ScrapingJob | None:
     """Change the most that a job may cost, or that the one of its sources at `step` may. One that is paused at a cap
     continues; it pauses again at the next one."""
-    job = ScrapingJob.set_cost_cap(job_id, cost_cap, actor, now, step=step)
+    job = ScrapingJob.set_cost_cap(job_id, cost_cap, actor, now, step=step, why=why)
     lifted = ScrapingJob.lift_cap(job_id, now) if job is not None else None
-    return _commit(job, now, "cost_cap", actor, push=lifted is not None)
+    return _commit(job, now, "cost_cap", actor, why, push=lifted is not None)
 
 
 def note_seen(job_id: int, user_id: int) -> bool:
@@ -334,7 +337,7 @@ def note_download(job_id: int, actor: str, file_name: str, now: datetime) -> Non
         db.session.commit()
 
 
-def delete(job_id: int, actor: str, now: datetime, storage: Storage) -> ScrapingJob | None:
+def delete(job_id: int, actor: str, now: datetime, storage: Storage, *, why: str | None = None) -> ScrapingJob | None:
     """Delete a job with its rows and, when no other job needs it, its document. Its timeline stays."""
     # Locked, because a retry that comes in between would leave a job that is deleted and never ended.
     job = db.session.get(ScrapingJob, job_id, populate_existing=True, with_for_update={"key_share": True})
@@ -344,12 +347,12 @@ def delete(job_id: int, actor: str, now: datetime, storage: Storage) -> Scraping
     unused = erase(job, now)
     if job.status in STOPPABLE and is_unfinished(job):
         ScrapingJob.cancel(job_id, actor, now)  # from here on, a worker that has it is fenced
-    job = ScrapingJob.delete(job_id, actor, now)
+    job = ScrapingJob.delete(job_id, actor, now, why=why)
     if job is None:
         db.session.rollback()
         return None
     if actor != job.user.email:
-        audit_act(job, "delete", actor, None, now)
+        audit_act(job, "delete", actor, why, now)
     db.session.commit()
     if unused:
         delete_file(storage, unused)  # after the commit: an extra file is harmless, a row without its file is not

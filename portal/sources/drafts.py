@@ -184,7 +184,7 @@ def _set_aside(*which: ColumnElement[bool]) -> None:
         kept = {
             name: value
             for name, value in (sample.facts or {}).items()
-            if name in ("status", "cost", "booked", "was_free")
+            if name in ("status", "cost", "booked", "was_free", "is_asked")
         }
         if sample.meaning != SIGNS_IN and kept.get("status"):
             sample.facts, sample.meaning, sample.number, sample.body = kept, REPLACED, "", None

@@ -15,14 +15,14 @@ from portal.causes import CauseCode
 from portal.sources import catalogue
 from portal.sources.base import NoTickets, SourceBusy, SourceStopped
 from portal.sources.editor.login_outline import outline_of, written
-from portal.sources.http.clean import clean_text
+from portal.sources.http.clean import clean_text, without_tokens
 from portal.sources.http.client import NoResponse, SourceClient
 from portal.sources.http.response import SourceResponse
 from portal.sources.limits.interfaces import Breaker
 from portal.sources.recipes.filling import FilledRequest
 from portal.sources.recipes.model import Recipe, Request
 from portal.sources.recipes.placeholders import SHORTEST, in_json, in_xml
-from portal.sources.trial import TRY_SECONDS, RecordingClient, ShownExchange, shown, with_time_limit
+from portal.sources.trial import TRY_SECONDS, RecordingClient, ShownExchange, logins_of, shown, with_time_limit
 
 KEPT_BYTES = 1_000_000
 MASK = b"***"
@@ -40,6 +40,7 @@ class SampleResult:
     seconds: float = 0.0
     reason: str = ""
     sent: ShownExchange | None = None
+    is_asked: bool = True  # whether the lookup itself was sent, and not only what comes before it
     booked: dict[str, Any] = field(default_factory=dict)  # what it cost, and where that is counted
 
     @property
@@ -47,7 +48,7 @@ class SampleResult:
         """All but the body, as values that JSON can store."""
         return {
             "status": self.status, "headers": dict(self.headers), "is_whole": self.is_whole, "seconds": self.seconds,
-            "reason": self.reason, "sent": asdict(self.sent) if self.sent else None,
+            "reason": self.reason, "is_asked": self.is_asked, "sent": asdict(self.sent) if self.sent else None,
         }  # fmt: skip
 
 
@@ -87,7 +88,8 @@ def ask_once(
     wrong = {name: _spoilt(value) for name, value in catalogue.present_secrets().items() if name in recipe.secrets}
     parts: dict[str, Any] = {"environ": wrong, "present_secrets": lambda: wrong} if spoilt else {}
     breaker: Breaker = _NeverOpen()
-    source = catalogue.make(with_time_limit(recipe, seconds), breaker=breaker, **parts)
+    recipe = with_time_limit(recipe, seconds)
+    source = catalogue.make(recipe, breaker=breaker, **parts)
     recorders: list[RecordingClient] = []
 
     def record(client: SourceClient) -> SourceClient:
@@ -103,13 +105,18 @@ def ask_once(
             session.lookup_many([number])
         except (SourceBusy, SourceStopped) as error:
             reason = str(error.reason)
-    return _last(recorders[0], session.samples.masks, reason or CauseCode.TEMPORARY, signs_in=signs_in)
+    client, reason = recorders[0], reason or CauseCode.TEMPORARY
+    is_login = bool(client.parts) and client.parts[-1] in logins_of(recipe)
+    if not client.exchanges or (is_login and not spoilt and not signs_in):
+        return SampleResult(reason=reason, is_asked=False)  # the answer of a login is nobody's
+    found = _last(client, session.samples.masks, reason, signs_in=signs_in)
+    if is_login and found.status is not None:  # that says how the source refuses a wrong key
+        found.is_asked, found.body = False, without_tokens(found.body.decode(errors="replace")).encode()
+    return found
 
 
 def _last(client: RecordingClient, masks: Iterable[str], reason: str, *, signs_in: bool) -> SampleResult:
     """What came of the last request that was sent; `reason` says why nothing did."""
-    if not client.exchanges:
-        return SampleResult(reason=reason)
     filled, response, took = client.exchanges[-1]
     masks = {*filled.secrets, *masks}
     sent = shown(filled, response, took, tuple(masks))

@@ -13,6 +13,7 @@ from typing import Any
 from portal.causes import CauseCode
 from portal.sources import catalogue, registry
 from portal.sources.base import Answer, NoTickets, Outcome, SourceBusy, SourceStopped
+from portal.sources.http.clean import without_tokens
 from portal.sources.http.client import NoResponse, SourceClient
 from portal.sources.http.response import SourceResponse
 from portal.sources.recipes.filling import FilledRequest
@@ -56,14 +57,17 @@ class Trial:
 
 
 class RecordingClient(SourceClient):
-    """Sends through another client and records each exchange: the request, its response or None, and the seconds."""
+    """Sends through another client and records each exchange: the request, its response or None, and the seconds; and
+    of which part of the recipe it is, in `parts`."""
 
     def __init__(self, client: SourceClient) -> None:
         self._client = client
         self.exchanges: list[tuple[FilledRequest, SourceResponse | None, float]] = []
+        self.parts: list[Request] = []
 
     def send(self, filled: FilledRequest, request: Request) -> SourceResponse:
         started = time.monotonic()
+        self.parts.append(request)
         try:
             response = self._client.send(filled, request)
         except NoResponse:
@@ -86,7 +90,8 @@ def try_source(name: str, number: str) -> Trial:
 def try_number(recipe: Recipe, number: str, seconds: float = TRY_SECONDS) -> Trial:
     """Look up one number (E.164), within the source's rate limit and through its breaker."""
     trial = Trial(number)
-    source = catalogue.make(with_time_limit(recipe, seconds))
+    recipe = with_time_limit(recipe, seconds)
+    source = catalogue.make(recipe)
     recorders: list[RecordingClient] = []
 
     def record(client: SourceClient) -> SourceClient:
@@ -108,6 +113,10 @@ def try_number(recipe: Recipe, number: str, seconds: float = TRY_SECONDS) -> Tri
         trial.held = isinstance(error, SourceBusy) and not recorders[0].exchanges
     # Masked at the end: a token that the source gave is known only after the exchange in which it did.
     trial.exchanges = [shown(*one, session.samples.masks) for one in recorders[0].exchanges]
+    logins = logins_of(recipe)
+    for place, part in enumerate(recorders[0].parts):
+        if part in logins:  # whose token may be where the recipe does not look for it
+            trial.exchanges[place] = _as_login(trial.exchanges[place])
     trial.why = next((sample.why for sample in session.samples.since(0)), "")
     trial.late = time.monotonic() > until
     if not trial.cost and (trial.answer is None or trial.answer.outcome == Outcome.FAILED):
@@ -157,6 +166,16 @@ def with_time_limit(recipe: Recipe, seconds: float) -> Recipe:
         batch = replace(batch, request=limited(batch.request), poll=poll)
     before = tuple(replace(one, request=limited(one.request)) for one in recipe.before)
     return replace(recipe, request=limited(recipe.request), batch=batch, before=before)
+
+
+def logins_of(recipe: Recipe) -> list[Request]:
+    """The requests whose answers are secrets: those that are kept for all workers."""
+    return [one.request for one in recipe.before if one.is_kept]
+
+
+def _as_login(exchange: ShownExchange) -> ShownExchange:
+    headers = tuple((name, without_tokens(text)) for name, text in exchange.answer_headers)
+    return replace(exchange, answer_headers=headers, answer_body=without_tokens(exchange.answer_body))
 
 
 def shown(

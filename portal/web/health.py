@@ -8,6 +8,7 @@ import hmac
 from collections.abc import Callable, Iterable
 from ipaddress import IPv6Address, ip_address
 from typing import Any
+from urllib.parse import urlsplit
 
 from flask import Blueprint, Flask, Response, abort, current_app, jsonify, make_response, render_template, request
 from prometheus_client import CONTENT_TYPE_LATEST
@@ -22,6 +23,7 @@ blueprint = Blueprint("health", __name__)
 WsgiApp = Callable[[dict[str, Any], Any], Iterable[bytes]]
 UNDER_ANY_NAME = ("/healthz", "/readyz")
 FORWARDED = ("Forwarded", "X-Forwarded-For")
+OWN_NAMES = ("127.0.0.1", "::1", "localhost")
 
 
 def set_up(app: Flask) -> None:
@@ -71,7 +73,10 @@ def _has_token() -> bool:
 
 
 def _from_this_machine() -> bool:
-    """Whether a program on this machine asks, and no proxy on it for somebody else."""
+    """Whether a program on this machine asks, and no proxy on it for somebody else: that says for whom, or at least
+    under which name."""
+    if urlsplit(f"//{request.host}").hostname not in OWN_NAMES:
+        return False
     try:
         address = ip_address(request.remote_addr or "")
     except ValueError:

@@ -48,6 +48,11 @@ def invalid_input(job_id: int, message: str) -> Response:
     return make_response(job_page.page(visible_job(job_id)), 422)
 
 
+def why_of(job: ScrapingJob) -> str | None:
+    """Why an admin changes somebody else's file: the owner reads it. Nobody is asked about a file of their own."""
+    return (reason() or None) if job.user_id != current_user.id else None
+
+
 def _action(verb: Callable[[ScrapingJob], str | None], kind: str = "ok") -> Callable[[int], Response]:
     """Make a view from a verb that returns the message for what it did, or None if the job had already changed."""
 
@@ -71,7 +76,7 @@ def retry(job_id: int) -> Response:
     seen_round = request.form.get("round", default=job.round, type=whole)
     if chosen is not None and set(chosen) >= {reason for reason, _, _ in queries.failed_causes(job)}:
         chosen = None
-    started = commands.retry(job_id, seen_round, current_user.email, utcnow(), reasons=chosen)
+    started = commands.retry(job_id, seen_round, current_user.email, utcnow(), reasons=chosen, why=why_of(job))
     if started is None:
         return already_changed(job_id)
     numbers = started.waiting_numbers
@@ -97,7 +102,7 @@ def _recounted(job: ScrapingJob, chosen: list[str]) -> Response:
 @partial(_action, kind="info")
 def cancel(job: ScrapingJob) -> str | None:
     """Stop the job; what is ready is kept."""
-    done = commands.cancel(job.id, current_user.email, utcnow())
+    done = commands.cancel(job.id, current_user.email, utcnow(), why=why_of(job))
     return gettext("Cancelled. What is ready is kept.") if done else None
 
 
@@ -105,7 +110,7 @@ def cancel(job: ScrapingJob) -> str | None:
 @_action
 def pause(job: ScrapingJob) -> str | None:
     """Pause the job."""
-    done = commands.pause(job.id, current_user.email, utcnow())
+    done = commands.pause(job.id, current_user.email, utcnow(), why=why_of(job))
     return gettext("Paused. Numbers already being looked up will be finished and saved.") if done else None
 
 
@@ -113,7 +118,7 @@ def pause(job: ScrapingJob) -> str | None:
 @_action
 def resume(job: ScrapingJob) -> str | None:
     """Resume a paused job."""
-    done = commands.resume(job.id, current_user.email, utcnow())
+    done = commands.resume(job.id, current_user.email, utcnow(), why=why_of(job))
     return gettext("Resumed. The lookup continues from where it stopped.") if done else None
 
 
@@ -124,7 +129,7 @@ def skip_source(job_id: int) -> Response:
     pressing it twice skips one source."""
     job = visible_job(job_id)
     seen_round = request.form.get("round", default=job.round, type=whole)
-    done = commands.skip_source(job_id, seen_round, current_user.email, utcnow())
+    done = commands.skip_source(job_id, seen_round, current_user.email, utcnow(), why=why_of(job))
     if done is None:
         return already_changed(job_id)
     then = source_title(done.source)
@@ -136,13 +141,13 @@ def skip_source(job_id: int) -> Response:
 def cost_cap(job_id: int) -> Response:
     """Change the most that the file may cost, or that the one of its several sources at `step` may; an empty field
     removes the limit."""
-    visible_job(job_id)
+    job = visible_job(job_id)
     try:
         amount = amount_typed(request.form.get("cost_cap", ""))
     except ValueError:
         return invalid_input(job_id, gettext("Write the limit as an amount, such as 25.00, or leave it empty."))
     step = request.form.get("step", type=whole)
-    done = commands.set_cost_cap(job_id, amount, current_user.email, utcnow(), step=step)
+    done = commands.set_cost_cap(job_id, amount, current_user.email, utcnow(), step=step, why=why_of(job))
     return respond(job_id, gettext("The limit is saved.")) if done else already_changed(job_id)
 
 
@@ -162,11 +167,12 @@ def delete(job_id: int) -> Response:
     job = visible_job(job_id)
     name = job.file_name
     if "now" in request.form:
-        if commands.delete(job_id, current_user.email, utcnow(), current_app.extensions["storage"]) is None:
+        storage = current_app.extensions["storage"]
+        if commands.delete(job_id, current_user.email, utcnow(), storage, why=why_of(job)) is None:
             return already_changed(job_id)
         flash(gettext("%(name)s was deleted permanently.", name=name), "ok")
     else:
-        if trash.put_job(job_id, current_user.email, utcnow()) is None:
+        if trash.put_job(job_id, current_user.email, utcnow(), why=why_of(job)) is None:
             return already_changed(job_id)
         flash_deleted([name], [f"job-{job_id}"])
     return make_response(redirect(safe_next(request.form.get("next")), 303))
@@ -189,8 +195,8 @@ def time_out(job_id: int) -> Response:
 @admin_required
 def put_first(job_id: int) -> Response:
     """An admin lets a waiting job go before everybody's others."""
-    visible_job(job_id)
-    if commands.put_first(job_id, current_user.email, utcnow()) is None:
+    job = visible_job(job_id)
+    if commands.put_first(job_id, current_user.email, utcnow(), why=why_of(job)) is None:
         return already_changed(job_id)
     return respond(job_id, gettext("This file is next: the first free worker takes it."))
 
@@ -217,10 +223,10 @@ def limits_problem() -> str:
 @admin_required
 def limits(job_id: int) -> Response:
     """An admin changes how often a job is retried and how long it may go without progress."""
-    visible_job(job_id)
+    job = visible_job(job_id)
     numbers = limits_in_form()
     if numbers is None:
         return invalid_input(job_id, limits_problem())
-    if commands.set_limits(job_id, *numbers, current_user.email, utcnow()) is None:
+    if commands.set_limits(job_id, *numbers, current_user.email, utcnow(), why=why_of(job)) is None:
         return already_changed(job_id)
     return respond(job_id, gettext("The limits of this file were changed."))

@@ -298,7 +298,7 @@ def test_columns_are_chosen_without_javascript(portal: Gallery, cookies: dict[st
     page = tabs.open(portal.address, java_script_enabled=False, locale="es-ES", storage_state=cookies[ALICE])
     page.goto(portal.pages["job-columns"][1])
     page.click("#up-country")
-    assert page.evaluate("document.activeElement.id") == "up-country", "the next press moves it on"
+    expect(page.locator("#up-country"), "the next press moves it on").to_be_focused()
     page.fill("#name-country", "De dónde")
     page.uncheck("#on-line_type")
     page.click("noscript button")

@@ -58,6 +58,13 @@ def test_without_a_mail_server_emails_are_saved_in_the_data_directory(app: Flask
     assert "612" not in body, "no telephone numbers in an email"
 
 
+def test_an_email_says_that_there_are_more_rows_than_it_names(app: Flask, alice, make_job) -> None:
+    fail_for_good(make_job(alice, 12))
+    list(send_due(NOW))
+    body = text_of(message_from_bytes(emails(app)[0].read_bytes(), policy=policy.default))
+    assert "(12 numbers, in rows 2, 3, 4, 5, 6, 7, 8, 9, 10, 11 and others)." in body
+
+
 def test_the_email_is_in_the_recipients_language(app: Flask, alice, make_job) -> None:
     alice.locale = "es"
     fail_for_good(make_job(alice, 3))

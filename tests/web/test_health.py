@@ -98,6 +98,8 @@ def test_figures_are_for_this_machine_unless_there_is_a_token(app: Flask, client
     assert client.get("/metrics", headers={"X-Forwarded-For": "10.0.0.9"}).status_code == 404, "a proxy asks for others"
     assert client.get("/metrics", environ_base={"REMOTE_ADDR": "::ffff:127.0.0.1"}).status_code == 200
     assert client.get("/metrics", headers={"Host": "evil.example"}).status_code == 400, "a name that leads here"
+    app.config["TRUSTED_HOSTS"] = ["localhost", "portal.example"]
+    assert client.get("/metrics", headers={"Host": "portal.example"}).status_code == 404, "a silent proxy"
     for token, status in (("", 404), ("t" * 40, 200)):
         app.config["METRICS_TOKEN"] = token
         sent = {"Authorization": f"Bearer {token}", "Host": "10.0.0.7:8000"}

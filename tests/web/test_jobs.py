@@ -163,7 +163,7 @@ def test_without_javascript_the_page_loads_itself_again_until_the_end(
     as_alice: FlaskClient, alice: User, make_job: MakeJob
 ) -> None:
     job = make_job(alice)
-    refresh = '<noscript><meta http-equiv="refresh" content="5"></noscript>'
+    refresh = f'<noscript><meta http-equiv="refresh" content="5; url=/jobs/{job.id}"></noscript>'
     assert refresh in text_of(as_alice, f"/jobs/{job.id}")
     scenes.completed(job)
     assert refresh not in text_of(as_alice, f"/jobs/{job.id}")

@@ -9,8 +9,10 @@ from typing import Any
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
+from sqlalchemy import select
 
 from portal.accounts import User
+from portal.audit import AuditEntry
 from portal.database import db
 from portal.jobs import queries
 from portal.jobs.core import derived
@@ -269,3 +271,45 @@ def test_only_buttons_that_work_are_shown(as_ada: FlaskClient, alice: User, make
     for action in ("retry", "cancel", "pause", "resume", "time-out", "limits"):
         shown = f'action="/jobs/{job.id}/{action}"' in page
         assert shown == (action.replace("-", "_") in derived.actions(standing(job))), action
+
+
+WITH_A_REASON = {
+    "retry": "retry",
+    "cancel": "cancel",
+    "pause": "pause",
+    "resume": "resume",
+    "limits": "limits",
+    "put-first": "put_first",
+    "delete": "delete",
+}
+
+
+@pytest.mark.parametrize("action", WITH_A_REASON)
+def test_why_an_admin_changed_somebody_elses_file_is_kept_with_the_name(
+    as_ada: FlaskClient, as_alice: FlaskClient, alice: User, make_job: MakeJob, action: str
+) -> None:
+    job = set_the_scene(make_job(alice), action) if action in ACTIONS else make_job(alice)
+    place = f"/jobs/{job.id}/delete" if action == "delete" else f"/jobs/{job.id}"
+    field = f'id="why-{WITH_A_REASON[action]}"'
+    assert field in as_ada.get(place).get_data(as_text=True)
+    assert field not in as_alice.get(place).get_data(as_text=True), "nobody is asked about an own file"
+    data = {**(ACTIONS[action][3] if action in ACTIONS else {}), "why": "Luis asked for it"}
+    assert as_ada.post(f"/jobs/{job.id}/{action}", data=data).status_code == 303
+    told = [event for event in queries.timeline(standing(job)) if event.facts.get("why")]
+    assert [(event.actor, event.facts["why"]) for event in told] == [("ada@example.com", "Luis asked for it")]
+    (entry,) = db.session.scalars(select(AuditEntry).where(AuditEntry.verb == WITH_A_REASON[action]))
+    assert (entry.admin, entry.reason) == ("ada@example.com", "Luis asked for it")
+
+
+def test_why_an_admin_changed_a_spending_limit_is_kept_too(as_ada: FlaskClient, alice: User, make_job: MakeJob) -> None:
+    job = make_job(alice)
+    as_ada.post(f"/jobs/{job.id}/cost-cap", data={"cost_cap": "2.50", "why": "Luis pays"})
+    assert queries.timeline(standing(job))[0].facts["why"] == "Luis pays"
+    assert db.session.scalars(select(AuditEntry.reason).where(AuditEntry.verb == "cost_cap")).all() == ["Luis pays"]
+    assert "Reason given: Luis pays" in page_of(as_ada, job)
+
+
+def test_an_owner_gives_no_reason(as_alice: FlaskClient, alice: User, make_job: MakeJob) -> None:
+    job = make_job(alice)
+    as_alice.post(f"/jobs/{job.id}/cancel", data={"why": "typed by a program"})
+    assert [event.facts.get("why") for event in queries.timeline(standing(job))] == [None, None]

@@ -137,7 +137,7 @@ def test_figures_say_what_they_were_in_the_period_before(as_alice, alice, make_j
     for days in (1, 8, 9):
         scenes.completed(make_job(alice), utcnow() - timedelta(days=days))
     page = text_of(as_alice, "/figures?range=7d")
-    assert '<li class="tile"><b>1</b><span>files finished</span><small>before: 2</small></li>' in page
+    assert '<li class="tile"><b>1</b><span>file finished</span><small>before: 2</small></li>' in page
     assert 'class="before" points="' in page
 
 

@@ -57,7 +57,7 @@ def document_in_trash(user: User, document_id: int) -> Document | None:
     return db.session.scalar(select(Document).where(*_in_trash(Document, user, document_id), ~_has_job()))
 
 
-def put_job(job_id: int, actor: str, now: datetime) -> ScrapingJob | None:
+def put_job(job_id: int, actor: str, now: datetime, *, why: str | None = None) -> ScrapingJob | None:
     """Move a job to the trash. One that runs or waits is cancelled first."""
     # Locked, because a retry that comes in between would leave a job that is deleted and never ended.
     job = db.session.get(ScrapingJob, job_id, populate_existing=True, with_for_update={"key_share": True})
@@ -68,14 +68,14 @@ def put_job(job_id: int, actor: str, now: datetime) -> ScrapingJob | None:
         ScrapingJob.cancel(job_id, actor, now)  # from here on, a worker that has it is fenced
         db.session.refresh(job)
     until = _until(deleted_on(job), now)
-    job = ScrapingJob.trash(job_id, until, actor, now)
+    job = ScrapingJob.trash(job_id, until, actor, now, why=why)
     if job is None:
         db.session.rollback()
         return None
     document = _locked_document(job.document_id)
     if not db.session.scalar(select(_has_job(in_trash=False)).where(Document.id == document.id)):
         document.deleted_at, document.purge_at = now, until
-    _audit(job, "delete", actor, now)
+    _audit(job, "delete", actor, now, why)
     db.session.commit()
     return job
 
@@ -186,6 +186,6 @@ def _locked_document(document_id: int) -> Document:
     return db.session.get_one(Document, document_id, with_for_update=True, populate_existing=True)
 
 
-def _audit(job: ScrapingJob, verb: str, actor: str, now: datetime) -> None:
+def _audit(job: ScrapingJob, verb: str, actor: str, now: datetime, why: str | None = None) -> None:
     if actor != job.user.email:
-        commands.audit_act(job, verb, actor, None, now)
+        commands.audit_act(job, verb, actor, why, now)

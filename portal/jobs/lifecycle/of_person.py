@@ -152,17 +152,17 @@ class PersonVerbs(Guards):
         return job
 
     @classmethod
-    def pause(cls, job_id: int, actor: str, now: datetime) -> Self | None:
+    def pause(cls, job_id: int, actor: str, now: datetime, *, why: str | None = None) -> Self | None:
         """Ask the job to wait. A worker that has it hands it back at its next save; a due retry waits too."""
         moving = (*WAITING, Status.PROCESSING)
         may_pause = or_(cls.status.in_(moving), and_(cls.status.in_(RETRYABLE), cls.next_retry_at.is_not(None)))
         job = cls._change((cls.id == job_id, may_pause, cls.paused_at.is_(None)), now, paused_at=now)
         if job:
-            timeline.record(job.id, EventKind.PAUSED, now, actor)
+            timeline.record(job.id, EventKind.PAUSED, now, actor, why=why)
         return job
 
     @classmethod
-    def resume(cls, job_id: int, actor: str, now: datetime) -> Self | None:
+    def resume(cls, job_id: int, actor: str, now: datetime, *, why: str | None = None) -> Self | None:
         """Let a paused job continue, or start one now that was to start later."""
         later = func.coalesce(cls.wait_cause, "") == CauseCode.STARTS_LATER
         freed = {
@@ -172,7 +172,7 @@ class PersonVerbs(Guards):
         }  # fmt: skip
         job = cls._change((cls.id == job_id, or_(cls.paused_at.is_not(None), later)), now, **freed)
         if job:
-            timeline.record(job.id, EventKind.RESUMED, now, actor)
+            timeline.record(job.id, EventKind.RESUMED, now, actor, why=why)
         return job
 
     @classmethod
@@ -203,7 +203,14 @@ class PersonVerbs(Guards):
 
     @classmethod
     def set_cost_cap(
-        cls, job_id: int, cost_cap: int | None, actor: str, now: datetime, *, step: int | None = None
+        cls,
+        job_id: int,
+        cost_cap: int | None,
+        actor: str,
+        now: datetime,
+        *,
+        step: int | None = None,
+        why: str | None = None,
     ) -> Self | None:
         """Change the most that the job may cost, or that the one of its several sources at `step` may, in billionths of
         its currency; None: no cap of its own."""
@@ -211,5 +218,6 @@ class PersonVerbs(Guards):
         if job and step and not steps.set_cost_cap(job_id, step, cost_cap):
             return None
         if job:
-            timeline.record(job.id, EventKind.LIMITS_SET, now, actor, cost_cap=cost_cap, currency=job.currency)
+            facts = {"cost_cap": cost_cap, "currency": job.currency, "why": why}
+            timeline.record(job.id, EventKind.LIMITS_SET, now, actor, **facts)
         return job

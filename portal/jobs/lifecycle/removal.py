@@ -15,13 +15,14 @@ class Removal(Guards):
     """How a job is removed, and comes back from the trash."""
 
     @classmethod
-    def delete(cls, job_id: int, actor: str, now: datetime) -> Self | None:
+    def delete(cls, job_id: int, actor: str, now: datetime, *, why: str | None = None) -> Self | None:
         """Remove the job from every page. A job that a worker has must be cancelled first."""
         guards = (cls.id == job_id, cls.status != Status.PROCESSING)
         job = cls._change(guards, now, deleted_at=now, enqueued_at=None, next_retry_at=None)
         if job:
             record_deletion(job, now)
-            timeline.record(job.id, EventKind.DELETED, now, actor, file_name=job.file_name, ready=job.processed_numbers)
+            facts = {"file_name": job.file_name, "ready": job.processed_numbers, "why": why}
+            timeline.record(job.id, EventKind.DELETED, now, actor, **facts)
             send.job_moved_on(job, now)
         return job
 
@@ -37,14 +38,16 @@ class Removal(Guards):
         return job
 
     @classmethod
-    def trash(cls, job_id: int, purge_at: datetime, actor: str, now: datetime) -> Self | None:
+    def trash(
+        cls, job_id: int, purge_at: datetime, actor: str, now: datetime, *, why: str | None = None
+    ) -> Self | None:
         """Remove the job from every page but the trash, where it can be restored until `purge_at`. A job that a worker
         has must be cancelled first."""
         guards = (cls.id == job_id, cls.status != Status.PROCESSING)
         job = cls._change(guards, now, deleted_at=now, purge_at=purge_at, enqueued_at=None, next_retry_at=None)
         if job:
             record_deletion(job, now)
-            timeline.record(job.id, EventKind.TRASHED, now, actor)
+            timeline.record(job.id, EventKind.TRASHED, now, actor, why=why)
             send.job_moved_on(job, now)
         return job
 

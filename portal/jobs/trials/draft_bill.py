@@ -37,7 +37,9 @@ def ask_and_pay(recipe: Recipe, text: str, sample: DraftSample) -> SampleResult:
     with trial_bill.bill(facts, priced.name, sample.user_id or NOBODY, utcnow()) as bill:
         result = ask_once(recipe, sample.number, spoilt=sample.spoilt)
         bill.unsure = result.status is None and result.sent is not None
-        answer = answer_of(sample.id, sample.number, sample.meaning, result.facts, result.body)
+        answer = (
+            answer_of(sample.id, sample.number, sample.meaning, result.facts, result.body) if result.is_asked else None
+        )
         bill.cost = cost_of(priced, answer) if answer else 0
     result.booked = {"cost": bill.cost, "booked": [priced.name, facts.currency], "was_free": not facts.is_priced}
     return result
@@ -57,7 +59,7 @@ def settle(token: str, user_id: int) -> None:
     for sample in db.session.scalars(asked.order_by(DraftSample.id).with_for_update()):
         facts = sample.facts or {}
         answer = answer_of(sample.id, sample.number, sample.meaning, facts, sample.body or b"")
-        if answer is None or sample.meaning == drafts.SIGNS_IN:
+        if answer is None or sample.meaning == drafts.SIGNS_IN or not facts.get("is_asked", True):
             continue
         cost = cost_of(recipe, answer) if sample.meaning != drafts.REPLACED else _without_answer(recipe, facts)
         was = facts.get("cost", 0)

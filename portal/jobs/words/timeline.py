@@ -160,6 +160,10 @@ def _cancelled(facts: dict[str, Any]) -> str:
     return _joined(gettext("Cancelled. What is ready is kept."), _ready(facts), _why(facts))
 
 
+def _put_first(facts: dict[str, Any]) -> str:
+    return _joined(gettext("Put first: the first free worker takes it."), _why(facts))
+
+
 def _cost_cap(facts: dict[str, Any]) -> str:
     cap = facts.get("cost_cap")
     if cap is None:
@@ -169,7 +173,7 @@ def _cost_cap(facts: dict[str, Any]) -> str:
 
 def _limits(facts: dict[str, Any]) -> str:
     if "currency" in facts:
-        return _cost_cap(facts)
+        return _joined(_cost_cap(facts), _why(facts))
     changed = gettext(
         "The limits were changed: %(retries)s retries, %(minutes)s minutes without progress.",
         retries=_whole(facts, "max_retries"),
@@ -236,15 +240,15 @@ LINES: dict[EventKind, tuple[str, Callable[[dict[str, Any]], str]]] = {
     EventKind.RETRIED: ("run", _retried),
     EventKind.CORRECTED: ("run", _corrected),
     EventKind.CANCELLED: ("idle", _cancelled),
-    EventKind.PAUSED: ("idle", lambda facts: gettext("Paused.")),
-    EventKind.RESUMED: ("run", lambda facts: gettext("Resumed.")),
+    EventKind.PAUSED: ("idle", lambda facts: _joined(gettext("Paused."), _why(facts))),
+    EventKind.RESUMED: ("run", lambda facts: _joined(gettext("Resumed."), _why(facts))),
     EventKind.SOURCE_SKIPPED: ("run", _source_skipped),
-    EventKind.TRASHED: ("idle", lambda facts: gettext("Moved to the trash.")),
+    EventKind.TRASHED: ("idle", lambda facts: _joined(gettext("Moved to the trash."), _why(facts))),
     EventKind.RESTORED: ("idle", lambda facts: gettext("Restored from the trash.")),
-    EventKind.DELETED: ("idle", lambda facts: gettext("Deleted.")),
+    EventKind.DELETED: ("idle", lambda facts: _joined(gettext("Deleted."), _why(facts))),
     EventKind.EXPIRED: ("idle", lambda facts: gettext("Deleted because its retention period ended.")),
     EventKind.LIMITS_SET: ("idle", _limits),
-    EventKind.PUT_FIRST: ("run", lambda facts: gettext("Put first: the first free worker takes it.")),
+    EventKind.PUT_FIRST: ("run", _put_first),
     EventKind.DOWNLOADED: ("idle", _downloaded),
     EventKind.TICKETS_LOST: ("warn", _tickets_lost),
     EventKind.NUMBER_GIVEN_UP: ("warn", _given_up),

@@ -75,7 +75,10 @@ def _in_rows(what: str, named: list[int], count: int) -> str:
     known."""
     listed = ", ".join(map(str, named))
     if count > len(named):
-        listed += "\u2026"
+        return ngettext(
+            "%(what)s, in row %(listed)s and others", "%(what)s, in rows %(listed)s and others", len(named),
+            what=what, listed=listed,
+        )  # fmt: skip
     return ngettext("%(what)s, in row %(listed)s", "%(what)s, in rows %(listed)s", len(named), what=what, listed=listed)
 
 

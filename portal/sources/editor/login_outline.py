@@ -12,10 +12,10 @@ from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from portal.sources.editor.answer_tree import TreeRow, format_of, read_as, tree_of
+from portal.sources.http.clean import BEGINNING, LIKE_A_TOKEN
 from portal.sources.http.response import SourceResponse
 from portal.sources.recipes.model import AnswerReading
 
-SHOWN = 3  # letters of a value; a token's beginning tells it from other values
 MOST_ROWS = 100
 _TOKEN_NAMED = re.compile(
     r"(?:x[_-]?)?(?:access|auth|id|session|subject|bearer|api|security|user)?[_-]?(?:token|jwt)|access|ticket|"
@@ -23,7 +23,7 @@ _TOKEN_NAMED = re.compile(
     re.IGNORECASE,
 )
 _SPAN_NAMED = re.compile(r"expires?(?:[_-]?in)?|ttl|valid(?:ity|[_-]?for)?|lifetime|duration", re.IGNORECASE)
-_LIKE_A_TOKEN = re.compile(r"(?=[^a-zA-Z]*[a-zA-Z])(?=[^0-9]*[0-9])[A-Za-z0-9_\-+/=.~]{16,}")
+_ERROR_NAMED = re.compile(r"err(?:or)?(?:[_-]?\w+)?|fail(?:ed|ure)?|n?ko|fault|invalid|message|detail", re.IGNORECASE)
 _SPAN = re.compile(r"\d{2,8}")
 _SHORTEST_SPAN, _LONGEST_SPAN = 30, 40_000_000
 # Headers that no answer has its token in.
@@ -78,17 +78,17 @@ def outline_of(response: SourceResponse) -> LoginOutline:
 def _tells(row: TreeRow) -> bool:
     """Whether the place of a row may have the token itself: as the text beside an element of a page, or as the name of
     what comes after it."""
-    return "normalize-space()=" in str(dict(row.place)) or bool(_LIKE_A_TOKEN.fullmatch(row.label.replace(" ", "")))
+    return "normalize-space()=" in str(dict(row.place)) or bool(LIKE_A_TOKEN.fullmatch(row.label.replace(" ", "")))
 
 
 def _token_in(body: Sequence[TreeRow], headers: Sequence[TreeRow], form: str) -> TreeRow | None:
-    values = [row for row in body if row.place and row.value and not _is_span(row)]
+    values = [row for row in body if row.place and row.value and not _is_span(row) and not _is_named(row, _ERROR_NAMED)]
     named = [row for row in values if _is_named(row, _TOKEN_NAMED)]
     if named:
         return max(named, key=lambda row: (min(len(row.value), 20), -len(str(row.place))))
     if of_header := [row for row in headers if _is_named(row, _TOKEN_NAMED)]:
         return of_header[0]
-    alike = [row for row in values if _LIKE_A_TOKEN.fullmatch(row.value.rstrip("…"))]
+    alike = [row for row in values if LIKE_A_TOKEN.fullmatch(row.value.rstrip("…"))]
     if len(alike) == 1:
         return alike[0]
     is_only = form == "text" and len(values) == 1 and "\ufffd" not in values[0].value
@@ -111,8 +111,8 @@ def _is_named(row: TreeRow, pattern: re.Pattern[str]) -> bool:
 def _cut(row: TreeRow) -> TreeRow:
     """A row with the beginning of its value only; a span of seconds is no secret."""
     value = row.value
-    if len(value) > 2 * SHOWN and not _is_span(row):
-        value = f"{value[:SHOWN]}… ({len(value)}{'+' if value.endswith('…') else ''})"
+    if len(value) > 2 * BEGINNING and not _is_span(row):
+        value = f"{value[:BEGINNING]}… ({len(value)}{'+' if value.endswith('…') else ''})"
     return replace(row, value=value)
 
 

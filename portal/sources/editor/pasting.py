@@ -46,7 +46,7 @@ def read(command: str, country: str, taken_secrets: Collection[str] = (), number
 
 
 def named(found: Pasted, taken: Collection[str]) -> str:
-    """The text with a name that no other source has."""
+    """The text with a name that is not taken."""
     name, number = found.name, 2
     while name in taken:
         name, number = f"{found.name}-{number}", number + 1

@@ -19,6 +19,9 @@ _ESCAPE = re.compile(
 )
 # Behind a second backslash a half is plain text, and looks like the partner of the next one.
 _PLAIN = r"\\u"
+BEGINNING = 3  # letters of a token that tell it from others
+LIKE_A_TOKEN = re.compile(r"(?=[^a-zA-Z]*[a-zA-Z])(?=[^0-9]*[0-9])[A-Za-z0-9_\-+/=.~%]{16,}")
+_LONG_WORD = re.compile(r"[A-Za-z0-9_\-+/=.~%]{16,}")
 
 
 def clean_text(text: str) -> str:
@@ -50,3 +53,11 @@ def _cleaned(value: Any) -> Any:
             return {clean_text(key): _cleaned(one) for key, one in value.items()}
         case _:
             return value
+
+
+def without_tokens(text: str) -> str:
+    """A text with the beginning only of whatever may be a token: of the answer of a login, which may have its own
+    anywhere."""
+    return _LONG_WORD.sub(
+        lambda match: f"{match[0][:BEGINNING]}…" if LIKE_A_TOKEN.fullmatch(match[0]) else match[0], text
+    )

@@ -14,6 +14,7 @@ from portal.sources.base import NoteSent, SourceStopped, always
 from portal.sources.http.answer_samples import Samples
 from portal.sources.http.before_requests import BeforeRequests, NotPrepared, Prepared
 from portal.sources.http.classify import Verdict, verdict_on
+from portal.sources.http.clean import without_tokens
 from portal.sources.http.client import NoResponse, RequestInterrupted, SourceClient
 from portal.sources.http.current_secrets import CurrentSecrets
 from portal.sources.http.first_request import FirstRequestGate
@@ -127,7 +128,9 @@ class RequestSender:
 
     def unusable_before(self, response: SourceResponse, why: str) -> NoReturn:
         """Stop the attempt, as no value could be taken from the answer that all others need."""
-        self.samples.add(response, why, "", None)
+        # The token may only be in another place than before.
+        shown = replace(response, headers={}, body=without_tokens(response.text).encode())
+        self.samples.add(shown, why, "", None)
         ended = SourceStopped(CauseCode.ANSWERS_UNUSABLE)
         self._gate.close(ended)
         raise ended

@@ -48,7 +48,8 @@ def create() -> Response:
         notes.append(["size", ""])
     keep_secrets(found.secrets, now)
     number = found.numbers[0] if found.numbers else ""
-    token = drafts.create(pasting.named(found, sources.names()), current_user.email, now, notes=notes, number=number)
+    taken = {*sources.names(), *(name_in(one.text) for one in drafts.listed())}
+    token = drafts.create(pasting.named(found, taken), current_user.email, now, notes=notes, number=number)
     return to(token, "answers")
 
 

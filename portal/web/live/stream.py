@@ -73,12 +73,12 @@ def _watch() -> Watch | None:
     fields = request.args
     if "job" in fields:
         job_id = next(iter(id_list(fields["job"])), 0)
-        if queries.find_job(current_user, job_id) is None:
-            abort(404)
+        job = queries.find_job(current_user, job_id) or abort(404)
         find = fields.get("find", "")
         searched = session.get(job_page.SEARCHES, {}).get(find, "")
         shown = {"outcome": fields.get("outcome", ""), "page": fields.get("page", "")}
-        return JobWatch(_reader(shared=True), job_id, **shown, find=find if searched else "", searched=searched)
+        reader = _reader(shared=job.user_id != current_user.id)
+        return JobWatch(reader, job_id, **shown, find=find if searched else "", searched=searched)
     if "jobs" not in fields:
         return None
     everybody = "everybody" in fields and bool(current_user.is_admin)

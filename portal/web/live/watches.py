@@ -29,7 +29,7 @@ _PARTIAL = re.compile(r'(?=<hx-partial hx-target="([^"]+)")')
 
 @dataclass(frozen=True)
 class Reader:
-    """For whom a fragment is. `user_id` is ANYBODY where administrators see the same."""
+    """For whom a fragment is. `user_id` is ANYBODY where administrators see the same, as they do of others' files."""
 
     user_id: int
     is_admin: bool

@@ -10,7 +10,6 @@ from typing import Any, Self
 
 from flask import Response, abort, make_response, request
 from flask_babel import format_decimal, format_percent, gettext, ngettext
-from flask_babel import lazy_gettext as _
 
 from portal.jobs import status_counts
 from portal.jobs.core.status import Status
@@ -148,14 +147,22 @@ def _page(query: MetricsQuery, now: datetime, user_id: int) -> dict[str, Any]:
 
 def _facts(whole: Sums, before: Sums) -> list[tuple[str, str, str]]:
     """The key figures: value, label, and the value in the period before; that is empty when no file ended in it."""
-    now, then = _figures(whole), _figures(before) if before.jobs() else [""] * len(_LABELS)
-    return [(value, str(label), earlier) for value, label, earlier in zip(now, _LABELS, then, strict=True)]
+    now, labels = _figures(whole), _labels(whole)
+    then = _figures(before) if before.jobs() else [""] * len(labels)
+    return list(zip(now, labels, then, strict=True))
 
 
-_LABELS = (
-    _("files finished"), _("success rate"), _("numbers with an answer"), _("numbers per minute"),
-    _("average time per file"), _("median time per file"), _("95th percentile per file"), _("needed a retry"),
-)  # fmt: skip
+def _labels(whole: Sums) -> list[str]:
+    return [
+        ngettext("file finished", "files finished", whole.jobs()),
+        gettext("success rate"),
+        ngettext("number with an answer", "numbers with an answer", whole.answered),
+        gettext("numbers per minute"),
+        gettext("average time per file"),
+        gettext("median time per file"),
+        gettext("95th percentile per file"),
+        ngettext("file needed a retry", "files needed a retry", whole.retried),
+    ]
 
 
 def _figures(whole: Sums) -> list[str]:

@@ -33,6 +33,13 @@ def test_nothing_of_a_value_is_kept_but_its_beginning(body: str) -> None:
     assert found is not None and found == outline_of(response) and found.sets_cookies
 
 
+@pytest.mark.parametrize(
+    "body", ["ERR: 001, Authentication failed", "error=invalid_client_id_1234", '{"error": "x1y2z3a4b5c6d7e8f9"}']
+)
+def test_an_error_is_no_token(body: str) -> None:
+    assert outline_of(SourceResponse(200, {}, body.encode())).token is None
+
+
 def test_a_hostile_answer_is_bounded() -> None:
     many = json.dumps({f"key{n}": SECRET for n in range(50_000)}).encode()
     assert len(outline_of(SourceResponse(200, {}, many)).rows) <= 200

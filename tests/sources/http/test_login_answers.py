@@ -4,10 +4,12 @@ from pathlib import Path
 
 import pytest
 
-from portal.sources.base import Outcome
+from portal.sources import catalogue
+from portal.sources.base import NoTickets, Outcome, SourceStopped
 from portal.sources.http.source import HttpSource
 from portal.sources.recipes.loader import read_recipe
 from portal.sources.recipes.toml_table import BadRecipe
+from portal.sources.trial import to_dict, try_number
 from tests.support.provider import Answered, Asked, provider
 from tests.support.recipes import LOOPBACK
 
@@ -106,3 +108,26 @@ def test_an_answer_of_a_lookup_may_be_a_form_too(tmp_path: Path) -> None:
         source = HttpSource(read_recipe(path), {}, None, allow_private=LOOPBACK)
         assert dict(source.lookup("+34612345678").fields) == {"operator": "MásMóvil S.A."}
         assert source.lookup("+34612345677").outcome == Outcome.NOT_FOUND
+
+
+def test_a_trial_does_not_show_a_token_that_the_recipe_has_missed(tmp_path: Path) -> None:
+    taken = 'take = { token = "nowhere" }\nkeep = "25 min"'
+    login = Answered({"access_token": "s3cr3t-t0ken-of-ada", "note": "ok"}, 200, [("X-Token", "s3cr3t-t0ken-of-ada")])
+    with provider(lambda _: login) as server:
+        catalogue.configure(None, tmp_path, {}, LOOPBACK)
+        trial = try_number(read_recipe(recipe(tmp_path, taken, server.url)), "+34612345678")
+        catalogue.configure(None, tmp_path / "nothing", {})
+    (exchange,) = trial.exchanges
+    assert "s3cr3t-t0ken" not in str(to_dict(trial)) and "access_token" in exchange.answer_body
+    assert dict(exchange.answer_headers)["x-token"] == "s3c…"
+
+
+def test_the_sample_of_a_login_that_has_changed_does_not_show_its_token(tmp_path: Path) -> None:
+    taken = 'take = { token = "token" }\nkeep = "25 min"'
+    with provider(lambda _: Answered({"accessToken": "s3cr3t-t0ken-of-ada", "expires": 60})) as server:
+        source = HttpSource(read_recipe(recipe(tmp_path, taken, server.url)), {}, None, allow_private=LOOPBACK)
+        session = source.open_session(lambda: False, NoTickets())
+        with pytest.raises(SourceStopped):
+            session.lookup_many(["+34612345678"])
+    (sample,) = session.samples.since(0)
+    assert "s3cr3t" not in sample.body and "accessToken" in sample.body and "no field token" in sample.why

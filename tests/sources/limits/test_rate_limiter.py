@@ -1,5 +1,6 @@
 """The rate limiter on a real Valkey: one rate for all processes, pauses for all, and a rate that it finds."""
 
+import math
 import subprocess
 import sys
 import threading
@@ -165,6 +166,40 @@ def test_no_burst_follows_a_pause(redis: Redis) -> None:
         thread.join()
     went.sort()
     assert went[-1] - went[0] >= 9 / 50 - 0.02
+
+
+def test_no_burst_follows_a_moment_in_which_a_process_stood_still(redis: Redis) -> None:
+    """Its threads wake up together, when the slots that they had are over: those are others' time by now."""
+    wakes, asleep, went = threading.Event(), [], []
+
+    def sleep(seconds: float) -> None:
+        if wakes.is_set():
+            time.sleep(seconds)
+        else:
+            asleep.append(seconds)
+            wakes.wait()
+
+    limiter = RateLimiter(redis, "one", 50, sleep=sleep)
+    limiter.wait()  # the slots of the others are in the future
+    crowd = [threading.Thread(target=lambda: (limiter.wait(), went.append(time.monotonic()))) for _ in range(9)]
+    for thread in crowd:
+        thread.start()
+    services.wait_until(lambda: len(asleep) == len(crowd), what="all have a slot")
+    services.wait_until(lambda: not limiter.state().ahead_seconds, what="the last slot is over")
+    wakes.set()
+    for thread in crowd:
+        thread.join()
+    on_time = math.ceil(rate_limiter.LATE_SECONDS * 50)  # the last ones may still be
+    went.sort()
+    assert went[-1] - went[0] >= (len(went) - 1 - on_time) / 50 - 0.02
+
+
+def test_a_slow_source_waits_for_no_other_slot_because_a_thread_was_a_little_late(redis: Redis) -> None:
+    limiter = RateLimiter(redis, "slow", 1, sleep=lambda seconds: time.sleep(seconds + 0.1))
+    limiter.wait()
+    before = scripts(redis)
+    limiter.wait()
+    assert scripts(redis) - before == 1
 
 
 def test_a_long_pause_frees_every_worker(redis: Redis) -> None:

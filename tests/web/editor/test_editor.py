@@ -14,6 +14,7 @@ from portal.jobs import dispatch
 from portal.sources import catalogue, drafts, registry, secret_store, shelf
 from portal.sources.base import Outcome
 from portal.sources.drafts import DraftSample
+from portal.sources.editor.drafted import name_in
 from portal.sources.recipe_store import versions
 from portal.sources.recipes.loader import recipe_of
 from portal.sources.secret_store import SecretStore
@@ -83,7 +84,8 @@ def test_what_the_command_lacks_is_asked_for_and_said(as_ada: FlaskClient) -> No
     seen = as_ada.post("/admin/editor", data={"command": "curl -F a=@b https://x.com/34612345678"})
     assert seen.status_code == 422 and "-F" in seen.get_data(as_text=True)
     here = paste(as_ada, 'curl "https://api.example.com/{phone}?key=$KEY"')
-    assert 'name="secret:EXAMPLE_KEY"' in as_ada.get(f"{here}/answers").get_data(as_text=True)
+    page = as_ada.get(f"{here}/answers").text
+    assert 'name="secret:EXAMPLE_KEY"' in page and "key=…" in page  # and where the request has it
     assert as_ada.post(f"{here}/samples", data={"exists": SENT, "price": "0"}).status_code == 422
     keyed = {"price": "0", "secret:EXAMPLE_KEY": apis.KEY}
     for text in ("hello", "612345678 / 622345678"):
@@ -190,6 +192,27 @@ def test_text_and_forms_are_one_document(as_ada: FlaskClient, tmp_path: Path) ->
     assert 'rate = "5/min"' in found.text and "line_type" in found.text and "operator =" not in found.text
     (proof,) = run_tests(recipe_of(found.text, tmp_path / "x.toml"))
     assert proof.passed and "network" in proof.case.expect
+
+
+def test_a_draft_has_a_name_that_no_other_draft_has(as_ada: FlaskClient) -> None:
+    for _ in range(3):
+        paste(as_ada, f"curl https://api.example.com/{SENT[1:]}")
+    assert sorted(name_in(one.text) for one in drafts.listed()) == ["example", "example-2", "example-3"]
+
+
+def test_the_figures_of_an_answer_may_be_its_price(as_ada: FlaskClient) -> None:
+    priced = Answered({"operator": "M", "billing": {"cost": 0.0125, "currency": "EUR"}, "mcc": "214"})
+    with provider(lambda _: priced) as server:
+        here = paste(as_ada, f"curl {server.url}/{SENT[1:]}")
+        ask(as_ada, here, price="0,02")
+        press(as_ada, here, "M")
+        page = as_ada.get(f"{here}/offer").text
+        assert '<option value="billing.cost" label="billing.cost: 0.0125">' in page
+        form = {"title_es": "x", "title_en": "x", "price": "0,02", "price_path": "billing.cost", "currency": "eur"}
+        as_ada.post(f"{here}/offer", data=form)
+    text = drafts.listed()[0].text
+    assert 'price = "billing.cost"' in text and "most = 0.02" in text and 'currency = "EUR"' in text
+    assert "0.0125" in as_ada.get("/admin/spending").text  # booked anew, as the answer says
 
 
 def test_an_answer_that_misleads_is_removed_and_what_it_cost_stays(as_ada: FlaskClient) -> None:

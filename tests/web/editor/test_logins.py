@@ -8,6 +8,7 @@ import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 
+from portal.clock import utcnow
 from portal.sources import drafts, registry
 from portal.sources.base import Outcome
 from tests.support import apis
@@ -58,6 +59,35 @@ def test_the_token_is_found_and_never_shown(app: Flask, as_ada: FlaskClient, kin
         assert dict(source.lookup(SENT).fields) == {"operator": "Lycamobile"}
         assert source.lookup("+34612345677").outcome == Outcome.NOT_FOUND
         assert source.lookup("+34612345671").outcome == Outcome.FOUND
+
+
+def test_a_login_that_is_refused_says_so(as_ada: FlaskClient) -> None:
+    with provider(apis.login_api("form")) as server:
+        here = paste(as_ada, f'curl -H "Authorization: Bearer $TOKEN" "{server.url}/v1/lookup?msisdn={SENT[1:]}"')
+        login = f'curl "{server.url}/http/auth?user={apis.USER}&password=wrong-one"'
+        as_ada.post(f"{here}/login", data={"login": login, "paste": "yes"})
+        work()
+        page = as_ada.get(f"{here}/answers").text
+    assert "The source has refused to sign in (401)" in page and "Press the value that is the token" not in page
+    assert 'token = "access_token"' in text_of(here)
+
+
+def test_a_login_without_its_token_is_no_answer_and_stays_a_secret(as_ada: FlaskClient) -> None:
+    """The recipe looks for the token in the wrong place: the answer that was last is that of the login."""
+    with provider(apis.login_api("form")) as server:
+        here = sign_in(as_ada, server)
+        token, draft = here.rpartition("/")[2], drafts.listed()[0]
+        drafts.change(token, draft.text.replace('"access_token"', '"nowhere"'), "ada", utcnow())
+        ask(as_ada, here, spoilt="yes", price="0,01")
+        asked = [one for one in drafts.samples(token) if one.meaning != drafts.SIGNS_IN]
+        assert server.paths["/v1/lookup"] == 0
+    right, wrong = (one.facts or {} for one in asked)
+    assert (right["status"], right["reason"], right["cost"]) == (None, "answers_unusable", 0)
+    assert (wrong["status"], wrong["cost"]) == (401, 0) and b"Authentication failed" in (asked[1].body or b"")
+    page = as_ada.get(f"{here}/answers").text
+    for seen in (page, str(right), *(str(one.body) for one in asked)):
+        assert apis.SESSION[:8] not in seen
+    assert "no answer" in page
 
 
 def test_another_part_of_it_is_pressed_on(as_ada: FlaskClient) -> None:
