@@ -2,6 +2,7 @@
 the journal, as in `jobs.worker`."""
 
 import random
+import threading
 from contextlib import suppress
 from dataclasses import replace
 
@@ -33,9 +34,8 @@ class RandomKills:
         self._journal = AskJournal()
         self._commits = self._kill_at = 0
         self.commit = db.session.commit  # that nothing interrupts
-        end = Budget.end
-        # A killed process gives nothing back.
-        monkeypatch.setattr(Budget, "end", lambda budget: end(budget) if self._commits < self._kill_at else None)
+        self._end = Budget.end
+        monkeypatch.setattr(Budget, "end", lambda budget: self._end_or_die(budget))
 
     def run(self, job: ScrapingJob, conditions: Conditions) -> ScrapingJob:
         """Run attempts of a job until it ends or pauses, and return it."""
@@ -46,12 +46,20 @@ class RandomKills:
                 runner.run(job.id, job.attempt, replace(conditions, journal=self._journal))
             self._monkeypatch.setattr(db.session, "commit", self.commit)
             db.session.rollback()
+            _wait_for_lookups()
             settle_dead(self._journal)
             job = db.session.get_one(ScrapingJob, job.id, populate_existing=True)
             if job.status == Status.PROCESSING:
                 ScrapingJob.hand_back(job.id, job.attempt, CauseCode.RESTART, NOW)
                 self.commit()
         return job
+
+    def _end_or_die(self, budget: Budget) -> None:
+        if self._commits < self._kill_at:
+            self._end(budget)
+        else:  # a killed process gives nothing back, and its threads send nothing more
+            with budget._lock:
+                budget._closed = True
 
     def _commit_or_die(self) -> None:
         self._commits += 1
@@ -61,6 +69,14 @@ class RandomKills:
         self.commit()
         if self._commits >= self._kill_at:
             raise _Killed
+
+
+def _wait_for_lookups() -> None:
+    """Until the threads of the killed worker have sent what they had marked as sent. Those of a process end with it."""
+    for thread in threading.enumerate():
+        if thread.name.startswith("lookup"):
+            thread.join(60)
+            assert not thread.is_alive()
 
 
 def settle_dead(journal: AskJournal) -> None:
