@@ -57,7 +57,7 @@ def test_an_excluded_number_is_not_asked_and_its_row_names_the_list(
     assert queries.excluded(job) == [("Lista Robinson", "2026-11-12", 2)]
     for locale, words in (
         ("es", "Excluido: Lista Robinson, 12/11/2026"),
-        ("en", "Excluded: Lista Robinson, 12 Nov 2026"),
+        ("en", "Excluded: Lista Robinson, Nov 12, 2026"),
     ):
         with force_locale(locale), export(job, app.extensions["storage"], "csv") as file:
             assert file.read().decode("utf-8-sig").count(words) == 2

@@ -75,7 +75,7 @@ def list_words(name: str, dated: str) -> str:
     except ValueError:
         return name
     locale = get_locale()
-    style = "dd/MM/yyyy" if locale is not None and locale.language == "es" else "d MMM yyyy"
+    style = "dd/MM/yyyy" if locale is not None and locale.language == "es" else "medium"
     return f"{name}, {format_date(day, style)}"
 
 
