@@ -115,7 +115,7 @@ NOT_FOR_LIFECYCLE = (
 )  # fmt: skip
 KNOW_RQ = {"jobs.dispatch", "jobs.worker.redis_repair", "jobs.worker.rq_worker", "jobs.worker.scheduler"}
 WRITING_CALLS = (".values", "_change", "_move", "ScrapingJob")  # with status=
-WRITE_STATUS = {"jobs.lifecycle", "jobs.commands", "jobs.core.hand_edits"}  # moves it; a new job; a move made by hand
+WRITE_STATUS = {"jobs.lifecycle", "jobs.starting", "jobs.core.hand_edits"}  # moves it; a new job; a move made by hand
 MOST_MODULES = 25  # in a folder
 LARGE = 350  # lines
 

@@ -13,7 +13,7 @@ from portal.accounts import User
 from portal.database import db
 from portal.documents import check as checking
 from portal.documents.choice import SheetChoice
-from portal.jobs import commands, opening, queries, uploads
+from portal.jobs import commands, opening, queries, starting, uploads
 from portal.jobs.core import ledger
 from portal.jobs.core.job_tables import Event, Number, NumberCell
 from portal.jobs.files.file_list import ListFilters, list_files
@@ -103,7 +103,7 @@ def test_a_start_that_is_killed_shows_nothing_and_is_removed(
         raise Killed
 
     with monkeypatch.context() as patch:
-        patch.setattr(commands, "_newer_job", killed)
+        patch.setattr(starting, "_newer_job", killed)
         patch.setattr(opening, "remove_hidden", killed)
         with pytest.raises(Killed):
             begin(document, alice)
@@ -125,14 +125,14 @@ def test_a_start_that_is_killed_shows_nothing_and_is_removed(
 @ON_BOTH
 def test_of_two_forms_sent_at_once_one_starts_a_job(app: Flask, alice: User, monkeypatch: pytest.MonkeyPatch) -> None:
     document = make_document(app, alice, [mobile(n) for n in range(50)])
-    newer_job, other = commands._newer_job, []
+    newer_job, other = starting._newer_job, []
 
     def overtaken(*args: Any) -> int | None:
-        monkeypatch.setattr(commands, "_newer_job", newer_job)
+        monkeypatch.setattr(starting, "_newer_job", newer_job)
         other.append(begin(document, alice, begun=0).id)
         return newer_job(*args)
 
-    monkeypatch.setattr(commands, "_newer_job", overtaken)
+    monkeypatch.setattr(starting, "_newer_job", overtaken)
     assert begin(document, alice, begun=0).id == other[0]
     assert db.session.scalar(select(func.count()).select_from(Number)) == 50
     assert [job.id for job in uploads.jobs_of(document.id)] == other
