@@ -250,7 +250,7 @@ def recalled(document: Document, storage: Storage, requested: Mapping[str, str],
         return None
     sheets = [SheetFacts.from_dict(facts) for facts in document.sheets]
     first = default_sheet(sheets)
-    usable = [facts for facts in sheets if facts.usable]
+    usable = [facts for facts in sheets if facts.usable and (facts is first or not facts.hidden)]
     for facts in sorted(usable, key=lambda facts: facts is not first)[:5]:
         key, part = document.storage_key, sheet_part(facts.index)
 

@@ -123,7 +123,7 @@ def offer(hand: Hand, name: str) -> None:
 
 def look_up(page: Page, name: str, path: Path, *, script: bool) -> list[list[str]]:
     """A file with the three numbers through it, and its rows as they come back."""
-    path.write_text("\n".join(["Teléfono", KNOWN, UNKNOWN, WRONG]), encoding="utf-8")
+    path.write_text("\n".join(["Línea", KNOWN, UNKNOWN, WRONG]), encoding="utf-8")
     upload(page, path)
     page.click("[data-part=source] > summary")
     page.select_option("#source", name)

@@ -18,11 +18,12 @@ from portal.jobs.core.retry_backoff import Backoff
 from tests.web.check_page import figures, jobs, read, selected, upload
 
 
-def workbook(**sheets: list[list[Any]]) -> bytes:
+def workbook(hidden: str = "", **sheets: list[list[Any]]) -> bytes:
     book = Workbook()
     book.remove(book.active)
     for name, lines in sheets.items():
         page = book.create_sheet(name)
+        page.sheet_state = "hidden" if name == hidden else "visible"
         for line in lines:
             page.append(line)
     memory = BytesIO()
@@ -117,6 +118,18 @@ def test_a_choice_of_other_headings_is_not_used(app: Flask, as_alice: FlaskClien
     for head in (["Nome", "Tel.", "Conta"], ["Nome", "Outro", "Tel."]):
         _, page = page_of(app, as_alice, workbook(H=[head, *PEOPLE[1:]]))
         assert "As you chose" not in page
+
+
+def test_a_choice_for_a_hidden_sheet_is_not_used_where_another_has_numbers(app: Flask, as_alice: FlaskClient) -> None:
+    document_id, _ = page_of(app, as_alice, workbook(H=PEOPLE))
+    started(as_alice, document_id)
+    other = [["Empresa", "Móvil"], ["Sol", "622345678"], ["Mar", "622345679"], ["Luz", "622345670"]]
+    _, page = page_of(app, as_alice, workbook(hidden="Antes", Clientes=other, Antes=PEOPLE))
+    assert "As you chose" not in page and '<option value="0" selected>Clientes' in page
+    _, page = page_of(app, as_alice, workbook(Clientes=other, Antes=PEOPLE))
+    assert "As you chose" in page and '<option value="1" selected>Antes' in page
+    _, page = page_of(app, as_alice, workbook(hidden="Antes", Portada=[["Informe"], ["de mayo"]], Antes=PEOPLE))
+    assert "As you chose" in page, "where no other sheet has any"
 
 
 def test_the_header_that_was_chosen_is_used_again(app: Flask, as_alice: FlaskClient) -> None:
