@@ -11,14 +11,13 @@ from functools import partial
 from typing import Any
 
 from flask import current_app, render_template, request, session
-from flask_babel import get_locale, gettext
+from flask_babel import get_locale
 from flask_login import current_user
 
 from portal import sources
 from portal.causes import CauseCode
 from portal.clock import utcnow
 from portal.documents.reader.sheet_file import column_letter
-from portal.documents.words import fix_words
 from portal.jobs import corrections, excluded_numbers, queries, repeats, shares, turns
 from portal.jobs.core import answer_samples, derived, retention
 from portal.jobs.core.job_tables import CellAnswer
@@ -37,8 +36,7 @@ from portal.jobs.result.kept import open_index
 from portal.jobs.spending.next_sources import next_sources
 from portal.jobs.spending.room import room_of
 from portal.jobs.words.repeats import rule_words, weekday_words
-from portal.jobs.words.statuses import cannot_start_words, list_words, reason_words
-from portal.phone import Reason
+from portal.jobs.words.statuses import cannot_start_words, list_words
 from portal.sources.base import Outcome
 from portal.sources.words import sample_words, version_words
 from portal.web import result_page
@@ -241,21 +239,7 @@ def fixes_of(job: ScrapingJob) -> dict[str, Any]:
         places = partial(result_page.places_to_fix, index) if index is not None else None
         found = corrections.fixes_of(job, kept, places)
     names = own_names(job.columns, _header_of(job)) if job.more_columns else {}
-    return {"fixes": found, "fix_groups": _fix_groups(found), "fix_columns": names}
-
-
-def _fix_groups(found: corrections.Fixes | None) -> list[dict[str, Any]]:
-    """The groups as the template of the check page takes them."""
-    groups = []
-    for group in found.groups if found else ():
-        offers = group.offers
-        fix = fix_words(Reason(group.reason), offers) if offers else ""
-        groups.append({
-            "code": group.reason, "cells": group.cells,
-            "sentence": reason_words(group.reason) or gettext("No reason was given."),
-            "fix": fix, "first": group.first, "rows": group.rows,
-        })  # fmt: skip
-    return groups
+    return {"fixes": found, "fix_groups": result_page.fix_groups(found), "fix_columns": names}
 
 
 def rows_of(job: ScrapingJob, *, now: bool = True, find: str | None = None) -> dict[str, Any]:

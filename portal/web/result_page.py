@@ -13,17 +13,20 @@ from portal.documents.comparison.two_lists import RowKind
 from portal.documents.reader.parent import SheetFacts
 from portal.documents.reader.sheet_file import header_of, rows_at
 from portal.documents.shown_cells import shown_cell
+from portal.documents.words import fix_words
 from portal.jobs import queries
 from portal.jobs.core import derived
 from portal.jobs.core.job_tables import CellAnswer
 from portal.jobs.core.status import CellStatus
-from portal.jobs.corrections import MOST_READ, TO_FIX
+from portal.jobs.corrections import MOST_READ, TO_FIX, Fixes
 from portal.jobs.export import CHANGE, TITLES, answer_headings, beside_own, columns_of, fields_of_job, own_names
 from portal.jobs.merge.changed_rows import changes_at
 from portal.jobs.models import ScrapingJob
 from portal.jobs.result.builder import NUMBER, OWN, ROW_CHANGE, column_of, field_of, own_columns, sheet_of
 from portal.jobs.result.index_file import STATUS, Place, ResultIndex, Wanted
 from portal.jobs.words.merges import change_words, kind_alone_words
+from portal.jobs.words.statuses import reason_words
+from portal.phone import Reason
 from portal.sources.words import value_words
 
 NO_VALUE = "\u2013"  # stands in an address for answers without a value
@@ -199,6 +202,20 @@ def found_rows(job: ScrapingJob, index: ResultIndex, row_filter: dict[str, Any])
         page = max(1, -(-found.total // per_page))
         found = index.find(wanted, (page - 1) * per_page, per_page, _seen)
     return queries.numbers_at(job, index.places(found.positions), page, found.total, more=found.more)
+
+
+def fix_groups(found: Fixes | None) -> list[dict[str, Any]]:
+    """The groups as the template of the check page takes them."""
+    groups = []
+    for group in found.groups if found else ():
+        offers = group.offers
+        fix = fix_words(Reason(group.reason), offers) if offers else ""
+        groups.append({
+            "code": group.reason, "cells": group.cells,
+            "sentence": reason_words(group.reason) or gettext("No reason was given."),
+            "fix": fix, "first": group.first, "rows": group.rows,
+        })  # fmt: skip
+    return groups
 
 
 def places_to_fix(index: ResultIndex) -> list[Place]:

@@ -10,12 +10,16 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from queue import Empty, SimpleQueue
 
 from portal.jobs.attempt.number_queue import NumberQueue
-from portal.sources.base import Answer, LookupEnded
+from portal.sources.base import Answer, LookupEnded, Source, SourceWithSessions
 
 NumberGroup = tuple[str, ...]
 BatchAnswers = Mapping[str, Answer]
 Lookup = Callable[[Sequence[str]], BatchAnswers]
 TICK_SECONDS = 0.25  # the longest silence before the caller gets its turn
+# A worker that has to stop waits for what is in flight as long as the source itself may take: it is paid for. The
+# supervisor waits longer than the longest of these (`worker.rq_worker.LAST_CALL_SECONDS`).
+DRAIN_SECONDS, LONGEST_DRAIN_SECONDS = 7.0, 35.0
+BEYOND_SECONDS = 2.0  # from the source's own time limit to the end of the wait
 AHEAD = 8  # for each so many threads one number waits in front of them, so that none is idle until the caller's turn
 
 
@@ -34,6 +38,13 @@ def stream(
         yield from _one_by_one(lookup, queue, stopped)
     else:
         yield from _many(lookup, queue, concurrency, stopped, drain_seconds or 0.0)
+
+
+def drain_seconds_of(source: Source) -> float | None:
+    """How many seconds an attempt that has to stop waits for answers in flight. None: the source only computes."""
+    if isinstance(source, SourceWithSessions):
+        return min(source.answer_seconds + BEYOND_SECONDS, LONGEST_DRAIN_SECONDS)
+    return DRAIN_SECONDS if source.concurrency > 1 else None
 
 
 def _one_by_one(

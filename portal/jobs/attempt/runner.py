@@ -28,7 +28,7 @@ from portal.jobs.attempt.heartbeat import Heartbeat
 from portal.jobs.attempt.held_shares import HeldShares
 from portal.jobs.attempt.kept_answers import KeptAnswers
 from portal.jobs.attempt.ledger_opening import open_ledger
-from portal.jobs.attempt.lookup_window import Lookup, stream
+from portal.jobs.attempt.lookup_window import Lookup, drain_seconds_of, stream
 from portal.jobs.attempt.number_queue import NumberQueue
 from portal.jobs.attempt.outcome import AttemptOutcome, Conditions
 from portal.jobs.attempt.skipped_source import move_on
@@ -48,7 +48,6 @@ from portal.sources.base import (
     Source,
     SourceBusy,
     SourceStopped,
-    SourceWithSessions,
     open_session,
 )
 from portal.sources.catalogue import refresh as refresh_sources
@@ -62,12 +61,8 @@ log = structlog.get_logger(__name__)
 SAVE_NUMBERS = 500
 SAVE_SECONDS = 0.5
 SAVES_APART_SECONDS = 0.25
-# A worker that has to stop waits for what is in flight as long as the source itself may take: it is paid for. The
-# supervisor waits longer than the longest of these (`worker.rq_worker.LAST_CALL_SECONDS`).
-DRAIN_SECONDS, LONGEST_DRAIN_SECONDS = 7.0, 35.0
 POLL_SHARE = 0.5  # of the time without an answer after which a job times out
 FILE_AWAY_SECONDS = 60.0  # before the file of a job is asked for again
-BEYOND_SECONDS = 2.0  # from the source's own time limit to the end of the wait
 
 
 def run(job_id: int, attempt: int, conditions: Conditions, *, join: bool = False) -> Status | None:
@@ -312,7 +307,7 @@ class _Attempt(AttemptOutcome):
         """Look up the numbers of the queue, and save their answers as they come in. Those that have to be asked about
         after all others are added to `late`, if it is given."""
         buffer = self.buffer
-        for received in stream(lookup, queue, source.concurrency, self._interrupted, drain_seconds(source)):
+        for received in stream(lookup, queue, source.concurrency, self._interrupted, drain_seconds_of(source)):
             if received is not None:
                 group, answers = received
                 is_usual = len(answers) == len(group) and all(answer.reason is None for answer in answers.values())
@@ -352,10 +347,3 @@ class _Attempt(AttemptOutcome):
         seconds = None if others else outage.wait_seconds(self.job_id, self.conditions.clock(), self.holding.step)
         db.session.commit()
         return seconds
-
-
-def drain_seconds(source: Source) -> float | None:
-    """How many seconds an attempt that has to stop waits for answers in flight. None: the source only computes."""
-    if isinstance(source, SourceWithSessions):
-        return min(source.answer_seconds + BEYOND_SECONDS, LONGEST_DRAIN_SECONDS)
-    return DRAIN_SECONDS if source.concurrency > 1 else None

@@ -12,7 +12,7 @@ from sqlalchemy import select
 
 from portal.config import ROOT
 from portal.database import db
-from portal.jobs.attempt import runner, save
+from portal.jobs.attempt import lookup_window, runner, save
 from portal.jobs.attempt.runner import Conditions
 from portal.jobs.core import ledger
 from portal.jobs.core.job_tables import Attempt, AttemptEnd, CellAnswer
@@ -278,7 +278,7 @@ def test_only_final_answers_count_as_processed(alice, make_job, counting) -> Non
 @pytest.mark.parametrize("concurrency", [1, 4])
 def test_slow_answers_in_flight_are_saved_before_a_stop(alice, make_job, monkeypatch, tmp_path, concurrency) -> None:
     """A deploy waits as long as the source's own time limit allows: they are paid for."""
-    monkeypatch.setattr(runner, "DRAIN_SECONDS", 0.1)
+    monkeypatch.setattr(lookup_window, "DRAIN_SECONDS", 0.1)
     stop = threading.Event()
 
     def slow(number: str, nth: int) -> None:
@@ -298,7 +298,7 @@ def test_slow_answers_in_flight_are_saved_before_a_stop(alice, make_job, monkeyp
 
 @pytest.mark.parametrize("concurrency", [1, 4])
 def test_a_stop_does_not_wait_for_a_source_that_hangs(alice, make_job, monkeypatch, tmp_path, concurrency) -> None:
-    monkeypatch.setattr(runner, "LONGEST_DRAIN_SECONDS", 0.3)
+    monkeypatch.setattr(lookup_window, "LONGEST_DRAIN_SECONDS", 0.3)
     stop = threading.Event()
 
     def hang(number: str, nth: int) -> str:
@@ -320,7 +320,7 @@ def test_whoever_stops_a_worker_waits_longer_than_its_attempt() -> None:
     supervisor.read(ROOT / "deploy" / "supervisord.conf")
     waits = [supervisor.getint(name, "stopwaitsecs") for name in supervisor.sections() if name.startswith("program:")]
     scrape = supervisor.getint("program:scrape", "stopwaitsecs")
-    assert runner.LONGEST_DRAIN_SECONDS < rq_worker.LAST_CALL_SECONDS < scrape
+    assert lookup_window.LONGEST_DRAIN_SECONDS < rq_worker.LAST_CALL_SECONDS < scrape
     service = (ROOT / "deploy" / "masterfilter.service").read_text()
     (systemd,) = [int(line.partition("=")[2]) for line in service.splitlines() if line.startswith("TimeoutStopSec=")]
     assert max(waits) + scrape + 30 <= systemd  # Valkey, the workers together, the web
