@@ -1,7 +1,6 @@
 """The further sources of `scrape`, as its options name them."""
 
 from collections.abc import Callable, Sequence
-from decimal import Decimal, InvalidOperation
 from typing import Any
 
 import click
@@ -10,8 +9,8 @@ from flask_babel import gettext
 from portal import sources
 from portal.cli.terminal import CommandFailed
 from portal.jobs.core.step_tables import NextSource, StepRule
+from portal.jobs.words.money import amount_typed
 from portal.jobs.words.steps import RULES
-from portal.sources.money import billionths
 
 
 def then_options(command: Callable[..., Any]) -> Callable[..., Any]:
@@ -53,12 +52,7 @@ def require_source(name: str) -> None:
 
 
 def _amount(text: str) -> int | None:
-    if not text.strip():
-        return None
     try:
-        amount = Decimal(text.strip().replace(",", "."))
-    except InvalidOperation:
-        amount = Decimal(-1)
-    if not amount.is_finite() or not 0 <= amount <= 1_000_000_000:
-        raise click.UsageError(gettext("Write the limit as an amount, such as 25.00."))
-    return billionths(amount)
+        return amount_typed(text)
+    except ValueError:
+        raise click.UsageError(gettext("Write the limit as an amount, such as 25.00.")) from None

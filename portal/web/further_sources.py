@@ -11,11 +11,11 @@ from portal import sources
 from portal.jobs import commands
 from portal.jobs.core.step_tables import MOST_STEPS, NextSource, StepRule
 from portal.jobs.spending.estimate import Estimate
+from portal.jobs.words.money import amount_typed
 from portal.jobs.words.statuses import cannot_start_words
 from portal.jobs.words.steps import RULES
 from portal.sources.several import joined
 from portal.sources.words import source_description, source_title
-from portal.web.request_fields import amount_typed
 from portal.web.start_options import StartRefused
 
 

@@ -15,13 +15,14 @@ from portal.jobs import commands, queries
 from portal.jobs.core import derived
 from portal.jobs.files import trash
 from portal.jobs.models import ScrapingJob
+from portal.jobs.words.money import amount_typed
 from portal.jobs.words.statuses import badge_words
 from portal.sources.words import source_title
 from portal.web import job_page
 from portal.web.access import admin_required, login_required, safe_next, wants_fragment
 from portal.web.home import flash_deleted
 from portal.web.jobs import visible_job
-from portal.web.request_fields import amount_typed, reason, whole
+from portal.web.request_fields import reason, whole
 
 blueprint = Blueprint("job_actions", __name__)
 

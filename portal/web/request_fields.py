@@ -6,22 +6,17 @@ check. People type neither.
 """
 
 from collections.abc import Iterable
-from decimal import Decimal, InvalidOperation
 from typing import Any
 
-from babel.numbers import NumberFormatError, parse_decimal
 from flask import Flask, Request, request
-from flask_babel import get_locale
 from werkzeug import formparser
 from werkzeug.datastructures import Headers, ImmutableMultiDict
 from werkzeug.routing import IntegerConverter, Map, UnicodeConverter
 from werkzeug.sansio.multipart import MultipartDecoder
 
 from portal.ids import MAX_INTEGER, id_in
-from portal.sources.money import billionths
 
 REASON_LENGTH = 500
-MOST_MONEY = 10**8
 
 
 class PlainFields(ImmutableMultiDict[str, Any]):
@@ -84,24 +79,6 @@ def whole(text: str) -> int:
     """The integer in a field, for `request.args.get(…, type=whole)`. One that no column can hold becomes the largest
     that it can, which belongs to no row. Raises ValueError."""
     return min(max(int(text), -MAX_INTEGER), MAX_INTEGER)
-
-
-def amount_typed(text: str) -> int | None:
-    """An amount of money as a person types it, in billionths: 25, 25.50, 25,50 or 1.250,00 by their language. None for
-    an empty text. Raises ValueError."""
-    text = text.strip().strip("€$").strip()
-    if not text:
-        return None
-    try:
-        amount = parse_decimal(text, locale=str(get_locale() or "en"), strict=True)
-    except NumberFormatError:
-        try:
-            amount = Decimal(text.replace(",", "."))
-        except InvalidOperation:
-            raise ValueError(text) from None
-    if not amount.is_finite() or not 0 <= amount <= MOST_MONEY:
-        raise ValueError(text)
-    return billionths(amount)
 
 
 def reason() -> str:

@@ -6,8 +6,8 @@ from datetime import UTC, datetime, timedelta
 
 from flask_babel import gettext
 
+from portal.jobs.words.money import amount_typed
 from portal.web.locale import reader_zone
-from portal.web.request_fields import amount_typed
 
 FIRST_NUMBERS = 20  # enough to see what the answers are like
 LATEST = timedelta(days=366)

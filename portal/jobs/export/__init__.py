@@ -56,12 +56,12 @@ from portal.jobs.export.xlsx import CellFormats, write_xlsx
 from portal.jobs.models import ScrapingJob
 
 __all__ = [
-    "LONGEST_NAME", "MIMETYPES", "OF_ENDING", "Column", "ColumnChoice", "ColumnsRefused", "Download", "FileFormat",
-    "Group", "NotTheirFormat", "Pick", "ResultPreview", "RowChoice", "RowFilter", "UnknownGroup", "answer_headings",
-    "answers_added", "checked", "choice_from", "columns_of", "comes_back_as_it_was", "counts_by_value",
-    "download_name", "empty_columns", "export", "fields_of_job", "forget_choice", "group_title", "groups_of",
-    "keep_choice", "kept_choice", "kept_or_default", "loss_words", "open_download", "own_format", "own_names",
-    "preview_columns", "preview_result", "titles_of", "write_export", "CHANGE", "TITLES", "beside_own",
+    "CHANGE", "LONGEST_NAME", "MIMETYPES", "OF_ENDING", "TITLES", "Column", "ColumnChoice", "ColumnsRefused",
+    "Download", "FileFormat", "Group", "NotTheirFormat", "Pick", "ResultPreview", "RowChoice", "RowFilter",
+    "UnknownGroup", "answer_headings", "answers_added", "beside_own", "checked", "choice_from", "columns_of",
+    "comes_back_as_it_was", "counts_by_value", "download_name", "empty_columns", "export", "fields_of_job",
+    "forget_choice", "group_title", "groups_of", "keep_choice", "kept_choice", "kept_or_default", "loss_words",
+    "open_download", "own_format", "own_names", "preview_columns", "preview_result", "titles_of", "write_export",
 ]  # fmt: skip
 
 PIECE_BYTES = 256 * 1024

@@ -1,15 +1,16 @@
-"""Amounts of money in the reader's words."""
+"""Amounts of money in the reader's words, and as people type them."""
 
-from decimal import ROUND_HALF_UP, Decimal
+from decimal import ROUND_HALF_UP, Decimal, InvalidOperation
 from typing import Any
 
-from babel.numbers import format_currency, format_decimal
+from babel.numbers import NumberFormatError, format_currency, format_decimal, parse_decimal
 from flask_babel import get_locale, gettext
 
 from portal.jobs.core.spending_tables import CapScope
-from portal.sources.money import amount_of
+from portal.sources.money import amount_of, billionths
 
 CREDITS = "credits"
+MOST_MONEY = 10**8
 SMALL = Decimal("0.1")  # below it, two places hide what one number costs
 
 
@@ -27,6 +28,24 @@ def cap_words(cap: Any) -> str:
     if cap.scope == CapScope.SOURCE:
         return gettext("%(amount)s a month at this source, of which %(used)s are spent.", amount=amount, used=used)
     return gettext("%(amount)s a month for the whole portal, of which %(used)s are spent.", amount=amount, used=used)
+
+
+def amount_typed(text: str) -> int | None:
+    """An amount of money as a person types it, in billionths: 25, 25.50, 25,50 or 1.250,00 by their language. None for
+    an empty text. Raises ValueError."""
+    text = text.strip().strip("€$").strip()
+    if not text:
+        return None
+    try:
+        amount = parse_decimal(text, locale=str(get_locale() or "en"), strict=True)
+    except NumberFormatError:
+        try:
+            amount = Decimal(text.replace(",", "."))
+        except InvalidOperation:
+            raise ValueError(text) from None
+    if not amount.is_finite() or not 0 <= amount <= MOST_MONEY:
+        raise ValueError(text)
+    return billionths(amount)
 
 
 def amount_words(billionths: int) -> str:

@@ -11,12 +11,12 @@ from portal.clock import utcnow
 from portal.jobs.spending import balances, caps, figures
 from portal.jobs.spending.caps import CapScope
 from portal.jobs.spending.reservations import month_of
+from portal.jobs.words.money import amount_typed
 from portal.sources.words import source_title
 from portal.web.access import admin_required
 from portal.web.admin.blueprint import blueprint
 from portal.web.metrics import spending_tables
 from portal.web.metrics.page import table_file
-from portal.web.request_fields import amount_typed
 
 
 @blueprint.get("/admin/spending", endpoint="spending")
