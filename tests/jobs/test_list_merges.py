@@ -2,15 +2,13 @@
 
 import json
 import tracemalloc
-from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 from flask import Flask
-from sqlalchemy import event, func, select
+from sqlalchemy import func, select
 
 from portal import sources
 from portal.accounts import User
@@ -39,6 +37,7 @@ from tests.jobs.export.exporting import job_on, ran
 from tests.support.cast import NOW, mobile
 from tests.support.databases import ON_BOTH
 from tests.support.sources import CountingSource, found
+from tests.support.statements import statements
 
 HEAD = ["Cliente", "Teléfono"]
 CHOICE = SheetChoice(0, 1, (1,), "ES")
@@ -71,20 +70,6 @@ def compare(app: Flask, merge_id: int, now: Any = NOW) -> bool:
 
 def again(merge_id: int) -> ListMerge:
     return db.session.get_one(ListMerge, merge_id, populate_existing=True)
-
-
-@contextmanager
-def counted() -> Iterator[list[str]]:
-    found: list[str] = []
-
-    def note(_connection: Any, _cursor: Any, statement: str, *_: Any) -> None:
-        found.append(statement)
-
-    event.listen(db.engine, "before_cursor_execute", note)
-    try:
-        yield found
-    finally:
-        event.remove(db.engine, "before_cursor_execute", note)
 
 
 @ON_BOTH
@@ -215,14 +200,14 @@ def test_statements_and_memory_do_not_grow_with_the_rows(
         old, new = both_lists(app, alice, size)
         merge_id = asked(new, old).id
         tracemalloc.start()
-        with counted() as statements:
+        with statements() as compared:
             assert compare(app, merge_id)
         peak = tracemalloc.get_traced_memory()[1]
         tracemalloc.stop()
         changes = RowChanges(merge_id)
-        with counted() as read:
+        with statements() as read:
             assert sum(changes.of_row(row).kind == "new" for row in range(2, size + 2)) == size // 10
-        return len(statements) + len(read), peak
+        return len(compared) + len(read), peak
 
     cost(100)
     few, small = cost(2000)

@@ -5,7 +5,6 @@ from datetime import datetime, timedelta
 
 import pytest
 from flask import Flask
-from sqlalchemy import event
 
 from portal.accounts import User
 from portal.database import db
@@ -18,6 +17,7 @@ from portal.jobs.files.file_list import ListFilters, list_files
 from portal.jobs.models import ScrapingJob
 from portal.sources.base import Outcome
 from tests.support import scenes
+from tests.support.statements import statements
 
 MakeJob = Callable[..., ScrapingJob]
 
@@ -56,11 +56,10 @@ def test_a_lists_queries_do_not_grow_with_its_jobs(alice: User, ada: User, make_
     def asked() -> int:
         db.session.expire_all()
         db.session.rollback()
-        statements: list[str] = []
-        event.listen(db.engine, "before_cursor_execute", lambda *args: statements.append(args[2]))
-        for job in job_list.list_all(Filters()).jobs:
-            assert job.user.email
-        return len(statements)
+        with statements() as executed:
+            for job in job_list.list_all(Filters()).jobs:
+                assert job.user.email
+        return len(executed)
 
     _ = ada.is_admin, ada.id
     db.session.expunge(ada)

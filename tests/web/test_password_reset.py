@@ -9,7 +9,7 @@ import pytest
 import time_machine
 from flask import Flask
 from flask.testing import FlaskClient
-from sqlalchemy import event, select
+from sqlalchemy import select
 
 from portal.accounts import LoginThrottle, User, password_links
 from portal.accounts.login_throttle import FREE_PER_EMAIL, FREE_PER_NETWORK
@@ -22,6 +22,7 @@ from portal.notices.password_mails import request_reset
 from tests import services
 from tests.support import cast
 from tests.support.cast import PASSWORD
+from tests.support.statements import statements
 
 NEW = "a brand new pass phrase"
 SECOND = timedelta(seconds=1)
@@ -148,16 +149,10 @@ def test_the_address_is_told_nowhere(app: Flask, client: FlaskClient, alice: Use
 
 def statements_of(app: Flask, email: str) -> list[str]:
     """What the database is asked for one request at /forgot."""
-    asked: list[str] = []
-
-    def note(*given: object) -> None:
-        asked.append(str(given[2]))
-
-    event.listen(db.engine, "before_cursor_execute", note)
-    answer = app.test_client().post("/forgot", data={"email": email})
-    event.remove(db.engine, "before_cursor_execute", note)
+    with statements() as asked:
+        answer = app.test_client().post("/forgot", data={"email": email})
     assert answer.status_code == 200
-    return asked
+    return [one.text for one in asked]
 
 
 def test_known_unknown_and_shut_out_get_the_same_answer_by_the_same_work(app: Flask, alice: User, bob: User) -> None:

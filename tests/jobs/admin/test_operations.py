@@ -1,8 +1,7 @@
 """Bulk operations: ten thousand jobs, some of which move meanwhile; stopped, killed, and continued half-way."""
 
 import re
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -26,6 +25,7 @@ from tests.jobs.many import copies
 from tests.support import cast, scenes
 from tests.support.cast import NOW
 from tests.support.databases import ON_BOTH, ON_SQLITE
+from tests.support.statements import statements
 
 MakeJob = Callable[..., ScrapingJob]
 MANY = 700
@@ -50,21 +50,6 @@ def fresh(operation: Operation | int) -> Operation:
     return db.session.get_one(Operation, found, populate_existing=True)
 
 
-@contextmanager
-def asked_of_the_database() -> Iterator[list[int]]:
-    """For each statement of the block, for how many rows it was executed."""
-    executed: list[int] = []
-
-    def note(connection: Any, cursor: Any, statement: str, given: Any, context: Any, many: bool) -> None:
-        executed.append(len(given) if many else 1)
-
-    event.listen(db.engine, "before_cursor_execute", note)
-    try:
-        yield executed
-    finally:
-        event.remove(db.engine, "before_cursor_execute", note)
-
-
 def test_ten_thousand_cost_a_request_no_more_than_a_thousand(as_ada: FlaskClient, stopped: ScrapingJob) -> None:
     asked = {"all": "1", "status": "failed", "user": "alice", "why": "the source is back"}
 
@@ -72,9 +57,9 @@ def test_ten_thousand_cost_a_request_no_more_than_a_thousand(as_ada: FlaskClient
         found: dict[str, int] = {}
 
         def ask(method: str, address: str, **form: object) -> TestResponse:
-            with asked_of_the_database() as executed:
+            with statements() as executed:
                 answer = as_ada.open(address, method=method, data=form)
-            found[f"{len(found)} {method} {re.sub('[0-9]+', 'n', address)}"] = sum(executed)
+            found[f"{len(found)} {method} {re.sub('[0-9]+', 'n', address)}"] = sum(one.rows for one in executed)
             return answer
 
         key = str(matching)
