@@ -9,13 +9,12 @@ from flask import Flask
 from flask.testing import FlaskClient
 
 from portal.clock import utcnow
-from portal.sources import drafts, registry
+from portal.sources import drafts
 from portal.sources.base import Outcome
 from tests.support import apis
 from tests.support.provider import Provider, provider
-from tests.web.editor.walking import SENT, accept, ask, paste, press, work
+from tests.web.editor.walking import SENT, ask, offered_with_operator, paste, work
 
-OFFER = {"title_es": "Operador", "title_en": "Operator", "name": "mine", "rate": "50", "offer": "yes"}
 TAKEN = {  # what the recipe takes, and for how long
     "text": ("take = {token = '(?m)^\\s*OK\\s*[:=]\\s*(.*?)\\s*$'}", "25 min"),
     "line": ("take = {token = '^\\s*(?:\\S*\\s+){1}\\s*(\\S*?)\\s*(?:\\s+|$)'}", "25 min"),
@@ -51,13 +50,7 @@ def test_the_token_is_found_and_never_shown(app: Flask, as_ada: FlaskClient, kin
         kept = [one.body or b"" for one in drafts.samples(here.rpartition("/")[2])]
         for seen in (text, page, *(body.decode() for body in kept)):
             assert apis.SESSION not in seen and apis.SESSION[:8] not in seen
-        ask(as_ada, here, unknown="+34612345677")
-        press(as_ada, here, "Lycamobile")
-        accept(as_ada, here)
-        assert as_ada.post(f"{here}/offer", data=OFFER).status_code == 303
-        source = registry.get("mine")
-        assert dict(source.lookup(SENT).fields) == {"operator": "Lycamobile"}
-        assert source.lookup("+34612345677").outcome == Outcome.NOT_FOUND
+        source = offered_with_operator(as_ada, here)
         assert source.lookup("+34612345671").outcome == Outcome.FOUND
 
 

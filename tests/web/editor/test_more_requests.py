@@ -13,9 +13,7 @@ from portal.sources.base import Outcome
 from portal.sources.editor import batch_guess
 from tests.support import apis
 from tests.support.provider import provider
-from tests.web.editor.walking import SENT, accept, ask, paste, press, work
-
-OFFER = {"title_es": "Operador", "title_en": "Operator", "name": "mine", "rate": "50", "offer": "yes"}
+from tests.web.editor.walking import OFFER, SENT, accept, ask, offered_with_operator, paste, press, work
 
 
 def text_of(here: str) -> str:
@@ -45,13 +43,7 @@ def test_a_token_is_fetched_by_a_second_command(app: Flask, as_ada: FlaskClient)
         assert right is not None
         as_ada.post(f"{here}/login", data={"take": right[1], "keep": "30"})
         assert 'keep = "30 min"' in text_of(here)
-        ask(as_ada, here, unknown="+34612345677")
-        press(as_ada, here, "Lycamobile")
-        accept(as_ada, here)
-        assert as_ada.post(f"{here}/offer", data=OFFER).status_code == 303
-        source = registry.get("mine")
-        assert dict(source.lookup(SENT).fields) == {"operator": "Lycamobile"}
-        assert source.lookup("+34612345677").outcome == Outcome.NOT_FOUND
+        offered_with_operator(as_ada, here)
 
 
 def test_a_login_is_taken_away_again(as_ada: FlaskClient) -> None:

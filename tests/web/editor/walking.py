@@ -7,10 +7,13 @@ from flask.testing import FlaskClient
 
 from portal.database import db
 from portal.jobs.worker import tasks
+from portal.sources import registry
+from portal.sources.base import Outcome, Source
 from portal.sources.drafts import DraftSample
 
 SENT = "+34612345678"
 PRICE = {"price": "0", "currency": "EUR"}
+OFFER = {"title_es": "Operador", "title_en": "Operator", "name": "mine", "rate": "50", "offer": "yes"}
 
 
 def paste(client: FlaskClient, command: str) -> str:
@@ -51,3 +54,15 @@ def accept(client: FlaskClient, here: str) -> str:
     missing = re.search(r'name="missing" value="(\w+)"', page)
     client.post(f"{here}/rules", data={"accept": ticked, "missing": missing[1] if missing else ""})
     return client.get(f"{here}/rules").get_data(as_text=True)
+
+
+def offered_with_operator(client: FlaskClient, here: str) -> Source:
+    """Ask, take the operator from the answer, and offer the source: it answers as the API does."""
+    ask(client, here, unknown="+34612345677")
+    press(client, here, "Lycamobile")
+    accept(client, here)
+    assert client.post(f"{here}/offer", data=OFFER).status_code == 303
+    source = registry.get("mine")
+    assert dict(source.lookup(SENT).fields) == {"operator": "Lycamobile"}
+    assert source.lookup("+34612345677").outcome == Outcome.NOT_FOUND
+    return source
