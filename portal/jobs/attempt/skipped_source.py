@@ -1,7 +1,7 @@
 """Moves the numbers on that wait at a source which a person has skipped, before the first of them is looked up.
 
-It goes through `save`, behind the same fences, so that whoever is killed in the middle leaves the rest to the next
-worker. Numbers in a batch that the source has taken stay there: they are paid for.
+It goes through `save`, behind the same fences, so that a worker that is killed in the middle leaves the rest to the
+next one. Numbers in a batch that the source has taken stay there: they are paid for.
 """
 
 from collections.abc import Collection, Iterator
