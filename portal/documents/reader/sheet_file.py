@@ -35,7 +35,7 @@ _HIDDEN = b" \n"
 _encode_any = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 
 
-FORMULA_MARK = "\ue000"  # before a formula in a text of the parser, as nobody writes it
+FORMULA_MARK = "\ue000formula\ue000"  # before a formula in a text of the parser, as nobody writes it
 SHOWN_MARK = "\ue001"  # in the place of a format's code: the text behind it is how the file itself shows the value
 
 
@@ -77,7 +77,7 @@ def _text_cell(text: str) -> Cell:
     if text.isascii() and len(text) < MAX_CELL_CHARACTERS and "\x00" not in text:
         return text
     if text.startswith(FORMULA_MARK):
-        return {"f": text[1:MAX_CELL_CHARACTERS]}
+        return {"f": text[len(FORMULA_MARK) : MAX_CELL_CHARACTERS]}
     # Not every database can store a NUL or half a surrogate pair.
     return text[:MAX_CELL_CHARACTERS].replace("\x00", "").encode("utf-8", "replace").decode("utf-8")
 

@@ -85,3 +85,7 @@ def test_csv_text_comes_back_equal_but_for_its_apostrophes(app: Flask, tmp_path:
 @given(text=TEXTS)
 def test_the_apostrophe_takes_no_number_away(text: str) -> None:
     assert parse(harmless(text), "ES") == parse(text, "ES")
+
+
+def test_a_private_character_is_no_mark_of_a_formula() -> None:
+    assert [cell_of(text) for text in ("\ue000", "\ue000=1", "\ue001")] == ["\ue000", "\ue000=1", "\ue001"]
